@@ -1,0 +1,210 @@
+import type { Credential, CryptoProvider, KeyExchange } from '../crypto/index.ts';
+import { TlsUsageError } from '../errors/index.ts';
+import type {
+  ClientAuth,
+  ClientConfig,
+  Clock,
+  CommonConfig,
+  CookieSealer,
+  Limits,
+  ServerConfig,
+  ServerTicketConfig,
+  Suite,
+} from '../handshake/index.ts';
+import { resolveSuite } from '../handshake/index.ts';
+import type { CertificateVerifier } from '../peer-auth/index.ts';
+import { MAX_TICKET_LIFETIME_SECONDS, RingSealer, TicketKeyRing, type TicketSealer } from '../tickets/index.ts';
+import { CipherSuite, type CipherSuiteName, NamedGroup, type NamedGroupName, SignatureScheme, type SignatureSchemeName } from '../wire/index.ts';
+
+/** Options of both roles. What is left out has the default named here or in {@link CommonConfig}. */
+export interface CommonOptions {
+  readonly crypto: CryptoProvider;
+  readonly clock: Clock;
+  /** In order of preference. Default: AES-128-GCM, AES-256-GCM, ChaCha20-Poly1305 (what the provider has of them); CCM only when named. */
+  readonly cipherSuites?: readonly string[] | undefined;
+  /** In order of preference. Default: X25519MLKEM768, x25519, secp256r1, secp384r1, secp521r1. */
+  readonly groups?: readonly string[] | undefined;
+  /** Accepted from the peer, in order of preference. Default: all of the RFC but PKCS#1, which is for certificates only. */
+  readonly signatureSchemes?: readonly string[] | undefined;
+  /** 64 to 16,385 (default), or `false`: extension not sent. */
+  readonly recordSizeLimit?: number | false | undefined;
+  /** 512 to 16,384 (default). */
+  readonly maxSendFragment?: number | undefined;
+  readonly padding?: ((contentLength: number) => number) | undefined;
+  readonly keyLog?: ((line: string) => void) | undefined;
+  readonly limits?: Partial<Limits> | undefined;
+}
+
+export interface ServerOptions extends CommonOptions {
+  readonly credentials?: readonly Credential[] | undefined;
+  readonly chooseCredential?: ServerConfig['chooseCredential'];
+  readonly alpn?: readonly string[] | undefined;
+  readonly chooseAlpn?: ServerConfig['chooseAlpn'];
+  /** Default `none`. */
+  readonly clientAuth?: ClientAuth | undefined;
+  readonly verifier?: CertificateVerifier | undefined;
+  readonly rejectUnauthorized?: boolean | undefined;
+  /** A number is shorthand for `{ count }`. Default 2 tickets of 7,200 seconds under keys of this process that rotate. `sealer: false`: no tickets at all. */
+  readonly tickets?: number | TicketOptions | undefined;
+  readonly allowPskOnly?: boolean | undefined;
+  readonly cookieSealer?: CookieSealer | undefined;
+}
+
+export interface TicketOptions {
+  readonly count?: number | undefined;
+  readonly lifetimeSeconds?: number | undefined;
+  readonly sealer?: TicketSealer | false | undefined;
+}
+
+export interface ClientOptions extends CommonOptions {
+  readonly alpn?: readonly string[] | undefined;
+  readonly verifier: CertificateVerifier;
+  readonly rejectUnauthorized?: boolean | undefined;
+  readonly credentials?: readonly Credential[] | undefined;
+  readonly keyShareCount?: number | undefined;
+  readonly allowPskOnly?: boolean | undefined;
+  readonly grease?: boolean | undefined;
+  readonly middleboxCompatibility?: boolean | undefined;
+  readonly requestOcsp?: boolean | undefined;
+}
+
+const DEFAULT_CIPHER_SUITES: readonly CipherSuiteName[] = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'];
+const DEFAULT_GROUPS: readonly NamedGroupName[] = ['X25519MLKEM768', 'x25519', 'secp256r1', 'secp384r1', 'secp521r1'];
+const DEFAULT_SIGNATURE_SCHEMES: readonly SignatureSchemeName[] = [
+  'ecdsa_secp256r1_sha256',
+  'ed25519',
+  'rsa_pss_rsae_sha256',
+  'ecdsa_secp384r1_sha384',
+  'rsa_pss_rsae_sha384',
+  'ecdsa_secp521r1_sha512',
+  'rsa_pss_rsae_sha512',
+  'ed448',
+  'rsa_pss_pss_sha256',
+  'rsa_pss_pss_sha384',
+  'rsa_pss_pss_sha512',
+];
+/** "These values refer solely to signatures which appear in certificates" (rfc9846#section-4.3.3). */
+const CERTIFICATE_ONLY_SCHEMES: readonly SignatureSchemeName[] = ['rsa_pkcs1_sha256', 'rsa_pkcs1_sha384', 'rsa_pkcs1_sha512'];
+
+const DEFAULT_LIMITS: Limits = {
+  clientHelloLength: 65_536,
+  certificateLength: 131_072,
+  handshakeMessageLength: 66_560,
+  certificateChainLength: 16,
+  pskIdentities: 8,
+  ticketsReceived: 1_000,
+  keyUpdatesInARow: 32,
+  warningAlerts: 4,
+  emptyRecordsInARow: 32,
+  skippedEarlyDataLength: 16_384 + 4_096,
+  parkedInputLength: 1_048_576,
+  ticketsSent: 1_024,
+};
+
+/** A frozen server config, for any number of connections. Throws {@link TlsUsageError} when options contradict each other or name unknown things. */
+export function createServerConfig(options: ServerOptions): ServerConfig {
+  const credentials = options.credentials ?? [];
+  if (credentials.length === 0 && !options.chooseCredential) {
+    throw new TlsUsageError('config.no_credential', 'a server needs at least one credential, or chooseCredential');
+  }
+  const clientAuth = options.clientAuth ?? 'none';
+  if (clientAuth !== 'none' && !options.verifier) {
+    throw new TlsUsageError('config.no_verifier', `clientAuth is ${clientAuth}, so a verifier is needed`);
+  }
+  return Object.freeze<ServerConfig>({
+    role: 'server',
+    ...commonConfig(options),
+    credentials: [...credentials],
+    chooseCredential: options.chooseCredential,
+    alpn: checkAlpn(options.alpn),
+    chooseAlpn: options.chooseAlpn,
+    clientAuth,
+    verifier: options.verifier,
+    rejectUnauthorized: options.rejectUnauthorized ?? true,
+    tickets: ticketConfig(options),
+    allowPskOnly: options.allowPskOnly ?? false,
+    cookieSealer: options.cookieSealer,
+  });
+}
+
+/** A frozen client config, for any number of connections. Throws {@link TlsUsageError} when options contradict each other or name unknown things. */
+export function createClientConfig(options: ClientOptions): ClientConfig {
+  const common = commonConfig(options);
+  return Object.freeze<ClientConfig>({
+    role: 'client',
+    ...common,
+    alpn: checkAlpn(options.alpn),
+    verifier: options.verifier,
+    rejectUnauthorized: options.rejectUnauthorized ?? true,
+    credentials: [...(options.credentials ?? [])],
+    keyShareCount: inRange('keyShareCount', options.keyShareCount ?? 2, 1, 16),
+    allowPskOnly: options.allowPskOnly ?? false,
+    grease: options.grease ?? true,
+    middleboxCompatibility: options.middleboxCompatibility ?? true,
+    requestOcsp: options.requestOcsp ?? true,
+  });
+}
+
+function commonConfig(options: CommonOptions): CommonConfig {
+  const { crypto, clock } = options;
+  return {
+    crypto,
+    clock,
+    cipherSuites: resolve('cipherSuites', options.cipherSuites, DEFAULT_CIPHER_SUITES, CipherSuite, (_, name): Suite | undefined =>
+      resolveSuite(name as CipherSuiteName, crypto),
+    ),
+    groups: resolve('groups', options.groups, DEFAULT_GROUPS, NamedGroup, (id): KeyExchange | undefined => crypto.keyExchange(id)),
+    signatureSchemes: resolve('signatureSchemes', options.signatureSchemes, DEFAULT_SIGNATURE_SCHEMES, SignatureScheme, (id) => id),
+    certificateSignatureSchemes: CERTIFICATE_ONLY_SCHEMES.map((name) => SignatureScheme[name]),
+    recordSizeLimit: options.recordSizeLimit === false ? undefined : inRange('recordSizeLimit', options.recordSizeLimit ?? 16_385, 64, 16_385),
+    maxSendFragment: inRange('maxSendFragment', options.maxSendFragment ?? 16_384, 512, 16_384),
+    padding: options.padding,
+    keyLog: options.keyLog,
+    limits: { ...DEFAULT_LIMITS, ...options.limits },
+  };
+}
+
+/** Names to what the provider has for them. A default that the provider lacks is left out; one that was asked for is an error. */
+function resolve<T>(
+  option: string,
+  wanted: readonly string[] | undefined,
+  defaults: readonly string[],
+  table: Readonly<Record<string, number>>,
+  find: (id: number, name: string) => T | undefined,
+): readonly T[] {
+  if (wanted?.length === 0) throw new TlsUsageError(`config.bad_${option}`, `${option} is empty; name at least one of ${Object.keys(table).join(', ')}`);
+  const found: T[] = [];
+  for (const name of wanted ?? defaults) {
+    const id = table[name];
+    if (id === undefined) throw new TlsUsageError(`config.bad_${option}`, `${option}: there is no ${name}; there are ${Object.keys(table).join(', ')}`);
+    const item = find(id, name);
+    if (item !== undefined) found.push(item);
+    else if (wanted) throw new TlsUsageError(`config.bad_${option}`, `${option}: the crypto provider does not have ${name}`);
+  }
+  return found;
+}
+
+function inRange(option: string, value: number, min: number, max: number): number {
+  if (!Number.isInteger(value) || value < min || value > max) {
+    throw new TlsUsageError('config.out_of_range', `${option} is ${value}, but must be an integer from ${min} to ${max}`);
+  }
+  return value;
+}
+
+function checkAlpn(names: readonly string[] = []): readonly string[] {
+  for (const name of names) {
+    if (name.length < 1 || name.length > 255 || /[^\0-\u00ff]/.test(name)) {
+      throw new TlsUsageError('config.bad_alpn', `an application protocol name must be 1 to 255 bytes, not ${JSON.stringify(name)}`);
+    }
+  }
+  return [...names];
+}
+
+function ticketConfig({ tickets = {}, crypto }: ServerOptions): ServerTicketConfig {
+  const { count, lifetimeSeconds, sealer } = typeof tickets === 'number' ? { count: tickets } : (tickets as TicketOptions);
+  return {
+    count: inRange('tickets.count', count ?? 2, 0, Number.MAX_SAFE_INTEGER),
+    lifetimeSeconds: inRange('tickets.lifetimeSeconds', lifetimeSeconds ?? 7_200, 1, MAX_TICKET_LIFETIME_SECONDS),
+    sealer: sealer === false ? undefined : (sealer ?? new RingSealer(new TicketKeyRing({ crypto }), crypto)),
+  };
+}

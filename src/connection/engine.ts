@@ -1,0 +1,514 @@
+import type { Secret } from '../bytes/index.ts';
+import { concat } from '../bytes/index.ts';
+import { AlertDescription, type AlertName, alertName, peerFault, TlsAlertError, TlsPeerAlertError, TlsUsageError } from '../errors/index.ts';
+import {
+  type ClientConfig,
+  type ClientState,
+  clientHandlers,
+  type ConnectionInfo,
+  ENDS_ITS_RECORD,
+  type Epoch,
+  exportKeyingMaterial,
+  type HandlerTable,
+  isParked,
+  issueTicket,
+  type Next,
+  type Output,
+  type Received,
+  type ServerConfig,
+  type ServerState,
+  sendKeyUpdate,
+  serverHandlers,
+  startClient,
+  type TicketControl,
+  type TlsEvent,
+  type TrafficKeys,
+  wipeSecrets,
+} from '../handshake/index.ts';
+import { HandshakeJoiner, type PlainRecord, plaintextRecords, RecordDeframer, RecordOpener, RecordProtector } from '../record/index.ts';
+import { ContentType, decodeHandshakeMessage, HandshakeType, ProtocolVersion } from '../wire/index.ts';
+import type { ClientEngineOptions, EngineHooks, TlsEngine } from './types.ts';
+
+/** A server's side of one connection. */
+export function createServerEngine(config: ServerConfig, hooks: EngineHooks = {}): TlsEngine {
+  return new Engine(config, hooks, {});
+}
+
+/** A client's side of one connection. Its ClientHello is in `pull()` at once. */
+export function createClientEngine(config: ClientConfig, options: ClientEngineOptions = {}): TlsEngine {
+  return new Engine(config, options, options);
+}
+
+type State = ClientState | ServerState;
+type Context = {
+  readonly config: ServerConfig | ClientConfig;
+  readonly options: { readonly serverName: string | undefined; readonly tickets: NonNullable<ClientEngineOptions['tickets']> };
+  readonly out: Output;
+  readonly tickets: TicketControl;
+};
+type Handlers = HandlerTable<State, Context>;
+
+/** Plaintext of a record may be one byte shorter than RFC 8449's limit, which counts the content type. */
+const MAX_FRAGMENT = 16_384;
+
+/**
+ * Records on the outside, handshake on the inside. The engine is the handshake's {@link Output}: what handlers send and install
+ * ends up here, without a closure for each connection.
+ */
+class Engine implements TlsEngine, Output {
+  onProgress: (() => void) | undefined;
+  onEvent: ((event: TlsEvent) => void) | undefined;
+  info: ConnectionInfo | undefined;
+  readClosed = false;
+  writeClosed = false;
+
+  readonly #cx: Context;
+  readonly #handlers: Handlers;
+  #handshake: State | { readonly at: 'start' | 'closed' | 'failed' } = { at: 'start' };
+  #parkedOn: string | undefined;
+
+  readonly #deframer = new RecordDeframer();
+  readonly #joiner: HandshakeJoiner;
+  #opener: RecordOpener | undefined;
+  #protector: RecordProtector | undefined;
+  #readEpoch: Epoch = 'initial';
+  #peerRecordSizeLimit: number | undefined;
+  /** Bytes of refused early data that may still be skipped; `undefined` when none is expected. */
+  #skippable: number | undefined;
+  #skipPlaintext = false;
+
+  /** Handshake messages not yet put into records, so that those of one flight share them. */
+  #flight: Uint8Array[] = [];
+  #output: Uint8Array[] = [];
+  #events: TlsEvent[] = [];
+  #sentFirstHello = false;
+
+  #keyUpdateOwed = false;
+  #keyUpdatesInARow = 0;
+  #emptyRecordsInARow = 0;
+  #warningAlerts = 0;
+  #requestedTickets = 0;
+
+  constructor(config: ServerConfig | ClientConfig, hooks: EngineHooks, options: ClientEngineOptions) {
+    this.onProgress = hooks.onProgress;
+    this.onEvent = hooks.onEvent;
+    const isServer = config.role === 'server';
+    this.#cx = {
+      config,
+      options: { serverName: options.serverName, tickets: options.tickets ?? [] },
+      out: this,
+      tickets: { count: isServer ? config.tickets.count : 0, appData: new Uint8Array(0), generated: 0 },
+    };
+    // The two tables have states and contexts of their own; the engine only passes on what they gave it.
+    this.#handlers = (isServer ? serverHandlers : clientHandlers) as unknown as Handlers;
+    const { limits } = config;
+    this.#joiner = new HandshakeJoiner((type) =>
+      type === HandshakeType.client_hello
+        ? limits.clientHelloLength
+        : type === HandshakeType.certificate
+          ? limits.certificateLength
+          : limits.handshakeMessageLength,
+    );
+    if (config.role === 'server') this.#handshake = { at: 'expect_client_hello' };
+    else this.#guard(() => this.#settle(startClient({ config, options: this.#cx.options, out: this })));
+  }
+
+  // ---- what the application sees
+
+  get role(): 'client' | 'server' {
+    return this.#cx.config.role;
+  }
+
+  get state(): string {
+    return this.#parkedOn === undefined ? this.#handshake.at : `parked:${this.#parkedOn}`;
+  }
+
+  get wantsInput(): boolean {
+    return this.#parkedOn === undefined && !this.#over && !this.readClosed;
+  }
+
+  get #over(): boolean {
+    return this.#handshake.at === 'failed' || this.#handshake.at === 'closed';
+  }
+
+  receive(bytes: Uint8Array): void {
+    if (this.#over || this.readClosed) return;
+    this.#deframer.push(bytes);
+    if (this.#parkedOn === undefined) this.#guard(() => this.#readRecords());
+    else if (this.#deframer.buffered > this.#cx.config.limits.parkedInputLength) {
+      this.#fail(new TlsAlertError('local.failed', 'internal_error', `too much input while waiting for ${this.#parkedOn}`));
+    }
+  }
+
+  transportEnded(): void {
+    if (this.#over || this.readClosed) return;
+    this.#end('failed', { type: 'error', error: peerFault('connection.truncated') });
+  }
+
+  pull(): Uint8Array | undefined {
+    this.#flushFlight();
+    const output = this.#output;
+    if (output.length === 0) return undefined;
+    this.#output = [];
+    return output.length === 1 ? output[0] : concat(...output);
+  }
+
+  get hasOutput(): boolean {
+    return this.#output.length > 0 || this.#flight.length > 0;
+  }
+
+  next(): TlsEvent | undefined {
+    return this.#events.shift();
+  }
+
+  write(plaintext: Uint8Array): void {
+    if (this.#handshake.at !== 'connected') throw new TlsUsageError('connection.not_secure', `cannot write in state ${this.state}: wait for the secure event`);
+    if (this.writeClosed) throw new TlsUsageError('connection.write_closed', 'cannot write after close');
+    this.flush();
+    let rest = plaintext;
+    const protector = (): RecordProtector => this.#protector!;
+    // "Implementations MUST … update keys" before the limit of the cipher (rfc9846#section-5.5); one write may cross it.
+    while (protector().exhausted(protector().recordsFor(rest.length))) {
+      const fits = Math.min(rest.length, protector().roomLeft());
+      if (fits > 0) this.#output.push(protector().protect(ContentType.application_data, rest.subarray(0, fits)));
+      rest = rest.subarray(fits);
+      this.updateKeys(false);
+      this.#flushFlight();
+    }
+    if (rest.length > 0 || plaintext.length === 0) this.#output.push(protector().protect(ContentType.application_data, rest));
+  }
+
+  flush(): void {
+    if (this.#handshake.at !== 'connected' || this.writeClosed) return;
+    this.#guard(() => {
+      const requested = this.#requestedTickets;
+      this.#requestedTickets = 0;
+      for (let i = 0; i < requested && this.#handshake.at === 'connected'; i++) {
+        const state = this.#handshake;
+        if (!('canResume' in state) || !issueTicket(state, true, this.#serverContext())) break;
+      }
+    });
+    if (this.#keyUpdateOwed) this.updateKeys(false);
+    this.#flushFlight();
+  }
+
+  close(): void {
+    if (this.#over || this.writeClosed) return;
+    this.#sendAlert('close_notify');
+    this.writeClosed = true;
+    this.#requestedTickets = 0;
+    if (this.readClosed) this.#end('closed');
+  }
+
+  abort(alert: 'user_canceled' | 'internal_error' | 'access_denied'): void {
+    if (this.#over) return;
+    if (alert === 'user_canceled') {
+      // "user_canceled … MUST be followed by close_notify" (rfc9846#section-6.1).
+      this.#sendAlert('user_canceled');
+      this.#sendAlert('close_notify');
+    } else {
+      this.#sendAlert(alert);
+    }
+    this.#end('closed');
+  }
+
+  updateKeys(requestPeer = false): void {
+    const state = this.#handshake;
+    if (state.at !== 'connected' || this.writeClosed) throw new TlsUsageError('connection.not_secure', `cannot update keys in state ${this.state}`);
+    this.#keyUpdateOwed = false;
+    this.#handshake = sendKeyUpdate(state, requestPeer, this);
+  }
+
+  exportKeyingMaterial(length: number, label: string, context: Uint8Array = new Uint8Array(0)): Uint8Array {
+    const state = this.#handshake;
+    if (state.at !== 'connected') throw new TlsUsageError('connection.not_secure', `no keying material in state ${this.state}`);
+    return exportKeyingMaterial(state.kdf, state.exporterSecret as Secret, label, context, length);
+  }
+
+  get numTickets(): number {
+    return this.#cx.tickets.count;
+  }
+
+  set numTickets(count: number) {
+    if (!Number.isInteger(count) || count < 0) throw new TlsUsageError('tickets.bad_count', `numTickets is ${count}, but must be an integer of 0 or more`);
+    this.#cx.tickets.count = count;
+  }
+
+  requestTickets(count = 1): boolean {
+    if (!Number.isInteger(count) || count < 0) throw new TlsUsageError('tickets.bad_count', `${count} tickets requested, but it must be an integer of 0 or more`);
+    if (this.role !== 'server' || this.#handshake.at !== 'connected' || this.writeClosed) return false;
+    if (this.#requestedTickets + count > this.#cx.config.limits.ticketsSent) return false;
+    this.#requestedTickets += count;
+    return true;
+  }
+
+  get requestedTickets(): number {
+    return this.#requestedTickets;
+  }
+
+  get ticketAppData(): Uint8Array {
+    return this.#cx.tickets.appData;
+  }
+
+  set ticketAppData(bytes: Uint8Array) {
+    this.#cx.tickets.appData = bytes;
+  }
+
+  // ---- what handlers may do (Output)
+
+  send(message: Uint8Array): void {
+    this.#flight.push(message);
+  }
+
+  sendChangeCipherSpec(): void {
+    this.#flushFlight();
+    this.#output.push(plaintextRecords(ContentType.change_cipher_spec, Uint8Array.of(1)));
+  }
+
+  setWriteKeys(_epoch: Epoch, keys: TrafficKeys): void {
+    this.#flushFlight();
+    this.#protector?.wipe();
+    const { padding } = this.#cx.config;
+    this.#protector = new RecordProtector(keys, { maxFragment: this.#maxSendFragment(), ...(padding && { padding }) });
+  }
+
+  setReadKeys(epoch: Epoch, keys: TrafficKeys): void {
+    this.#opener?.wipe();
+    const limit = this.#peerRecordSizeLimit === undefined ? undefined : this.#cx.config.recordSizeLimit;
+    this.#opener = new RecordOpener(keys, limit === undefined ? MAX_FRAGMENT : limit - 1);
+    this.#deframer.setProtected(true);
+    this.#readEpoch = epoch;
+  }
+
+  setPeerRecordSizeLimit(limit: number): void {
+    this.#peerRecordSizeLimit = limit;
+    this.#protector?.setMaxFragment(this.#maxSendFragment());
+  }
+
+  #maxSendFragment(): number {
+    return Math.min(this.#cx.config.maxSendFragment, (this.#peerRecordSizeLimit ?? MAX_FRAGMENT + 1) - 1, MAX_FRAGMENT);
+  }
+
+  skipEarlyData(afterRetry: boolean): void {
+    this.#skippable = this.#cx.config.limits.skippedEarlyDataLength;
+    this.#skipPlaintext = afterRetry;
+  }
+
+  oweKeyUpdate(): void {
+    this.#keyUpdateOwed = true;
+  }
+
+  defer<T>(promise: Promise<T | undefined>, then: (value: T | undefined) => void): void {
+    const finish = (value: T | undefined): void => {
+      if (this.#over || this.writeClosed) return;
+      this.#guard(() => then(value));
+      this.onProgress?.();
+    };
+    promise.then(finish, () => finish(undefined));
+  }
+
+  emit(event: TlsEvent): void {
+    if (event.type === 'secure') this.info = event.info;
+    this.onEvent?.(event);
+    this.#events.push(event);
+  }
+
+  // ---- reading
+
+  #readRecords(): void {
+    while (this.wantsInput) {
+      const message = this.#joiner.next();
+      if (message !== undefined) {
+        this.#onHandshakeMessage(message.type, message.body, message.raw);
+        continue;
+      }
+      const record = this.#deframer.next();
+      if (record === undefined) return;
+      this.#onRecord(record);
+    }
+  }
+
+  #onRecord(record: PlainRecord): void {
+    if (record.type === ContentType.change_cipher_spec) return this.#onChangeCipherSpec(record.fragment);
+    if (this.#opener === undefined) return this.#onPlaintext(record);
+    if (record.type !== ContentType.application_data) return this.#onUnprotected(record);
+    if (this.#skippable !== undefined) {
+      const opened = this.#opener.tryOpen(record);
+      if (opened === undefined) return this.#skip(record);
+      this.#skippable = undefined;
+      return this.#onContent(opened.type, opened.content);
+    }
+    const { type, content } = this.#opener.open(record);
+    this.#onContent(type, content);
+  }
+
+  #onPlaintext(record: PlainRecord): void {
+    if (record.type === ContentType.application_data) {
+      if (this.#skippable !== undefined && this.#skipPlaintext) return this.#skip(record);
+      throw peerFault('record.unexpected_type', 'application data before the handshake');
+    }
+    this.#skipPlaintext = false;
+    this.#onContent(record.type, record.fragment);
+  }
+
+  /** A peer that gave up before it had keys sends its alert in the clear; later nobody may. */
+  #onUnprotected(record: PlainRecord): void {
+    if (record.type === ContentType.alert && this.#readEpoch === 'handshake' && this.#opener!.opened === 0) return this.#onAlert(record.fragment);
+    throw peerFault('record.unexpected_type', 'not protected');
+  }
+
+  /** Early data that was refused "MUST be skipped", within limits (rfc9846#section-4.3.10). */
+  #skip(record: PlainRecord): void {
+    this.#skippable! -= record.fragment.length;
+    if (this.#skippable! < 0) throw peerFault('early_data.too_much');
+  }
+
+  /** @spec rfc9846#section-5 */
+  #onChangeCipherSpec(fragment: Uint8Array): void {
+    const allowed = this.#handshake.at !== 'connected' && this.#handshake.at !== 'expect_client_hello';
+    if (!allowed || fragment.length !== 1 || fragment[0] !== 1) throw peerFault('record.unexpected_change_cipher_spec');
+    this.#countEmpty();
+  }
+
+  #onContent(type: number, content: Uint8Array): void {
+    if (type !== ContentType.handshake && this.#joiner.pending) throw peerFault('record.interleaved');
+    if (type === ContentType.application_data) return this.#onApplicationData(content);
+    if (type === ContentType.alert) return this.#onAlert(content);
+    if (type !== ContentType.handshake) throw peerFault('record.unexpected_type');
+    if (content.length === 0) throw peerFault('record.empty');
+    this.#joiner.push(content);
+  }
+
+  #onApplicationData(content: Uint8Array): void {
+    if (this.#handshake.at !== 'connected' || this.#readEpoch !== 'application') throw peerFault('record.unexpected_type', 'application data before Finished');
+    if (content.length === 0) return this.#countEmpty();
+    this.#emptyRecordsInARow = 0;
+    this.#keyUpdatesInARow = 0;
+    this.emit({ type: 'data', bytes: content });
+  }
+
+  #countEmpty(): void {
+    if (++this.#emptyRecordsInARow > this.#cx.config.limits.emptyRecordsInARow) throw peerFault('record.too_many_empty');
+  }
+
+  /** @spec rfc9846#section-6 */
+  #onAlert(content: Uint8Array): void {
+    if (content.length !== 2) throw peerFault('alert.malformed', `${content.length} bytes`);
+    const name = alertName(content[1]!);
+    if (name === 'close_notify') {
+      this.readClosed = true;
+      this.#deframer.clear();
+      this.emit({ type: 'end' });
+      if (this.writeClosed) this.#end('closed');
+    } else if (name === 'user_canceled') {
+      if (++this.#warningAlerts > this.#cx.config.limits.warningAlerts) throw peerFault('alert.too_many_warnings');
+      this.emit({ type: 'alert', alert: name });
+    } else {
+      // "All the alerts listed in section 6.2 MUST be sent with AlertLevel=fatal … regardless of the AlertLevel in the message."
+      this.#end('failed', { type: 'error', error: new TlsPeerAlertError(name) });
+    }
+  }
+
+  #onHandshakeMessage(type: number, body: Uint8Array, raw: Uint8Array): void {
+    const message = decodeHandshakeMessage(type, body);
+    if (ENDS_ITS_RECORD.has(message.type) && !this.#joiner.aligned) throw peerFault('record.not_aligned', message.type);
+    if (message.type === 'key_update' && ++this.#keyUpdatesInARow > this.#cx.config.limits.keyUpdatesInARow) throw peerFault('key_update.too_many');
+    const state = this.#handshake as State;
+    const handler = this.#handlers[state.at][message.type] as ((s: State, m: Received, cx: Context) => Next<State>) | undefined;
+    if (handler === undefined) throw peerFault('handshake.unexpected_message', `${message.type} in state ${state.at}`);
+    this.#settle(handler(state, { ...message, raw }, this.#cx));
+  }
+
+  // ---- moving on, and failing
+
+  #settle(next: Next<State>): void {
+    if (!isParked(next)) {
+      this.#parkedOn = undefined;
+      if (!this.#over) this.#handshake = next;
+      else wipeSecrets(next);
+      return;
+    }
+    this.#parkedOn = next.on;
+    next.settled.then(
+      (resume) => this.#resume(() => this.#settle(resume())),
+      (error: unknown) =>
+        this.#resume(() => {
+          throw error;
+        }),
+    );
+  }
+
+  #resume(go: () => void): void {
+    if (this.#over) return;
+    this.#parkedOn = undefined;
+    this.#guard(() => {
+      go();
+      this.#readRecords();
+    });
+    this.onProgress?.();
+  }
+
+  /** Whatever goes wrong inside becomes an alert and an `error` event, never an exception. */
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      if (error instanceof TlsAlertError) this.#fail(error);
+      else this.#fail(new TlsAlertError('local.failed', 'internal_error', `this side failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error }));
+    }
+  }
+
+  #fail(error: TlsAlertError): void {
+    if (this.#over) return;
+    this.#sendAlert(error.alert);
+    this.#end('failed', { type: 'error', error });
+  }
+
+  /** The connection is over: nothing is kept that could read or forge its records. */
+  #end(at: 'closed' | 'failed', event?: TlsEvent): void {
+    this.#flushFlight();
+    const state = this.#handshake;
+    this.#handshake = { at };
+    this.#parkedOn = undefined;
+    this.readClosed = true;
+    this.writeClosed = true;
+    this.#requestedTickets = 0;
+    wipeSecrets(state);
+    this.#opener?.wipe();
+    this.#protector?.wipe();
+    this.#opener = undefined;
+    this.#protector = undefined;
+    this.#deframer.clear();
+    if (event !== undefined) this.emit(event);
+  }
+
+  // ---- writing
+
+  #flushFlight(): void {
+    if (this.#flight.length === 0) return;
+    const flight = this.#flight.length === 1 ? this.#flight[0]! : concat(...this.#flight);
+    this.#flight = [];
+    if (this.#protector !== undefined) {
+      this.#output.push(this.#protector.protect(ContentType.handshake, flight));
+      return;
+    }
+    // "… with the exception of an initial ClientHello, where it MAY also be 0x0301 for compatibility" (rfc9846#section-5.1).
+    const version = this.role === 'client' && !this.#sentFirstHello ? ProtocolVersion.tls10 : ProtocolVersion.tls12;
+    this.#sentFirstHello = true;
+    this.#output.push(plaintextRecords(ContentType.handshake, flight, this.#maxSendFragment(), version));
+  }
+
+  #sendAlert(alert: AlertName): void {
+    this.#flushFlight();
+    if (this.writeClosed) return;
+    const level = alert === 'close_notify' || alert === 'user_canceled' ? 1 : 2;
+    const content = Uint8Array.of(level, AlertDescription[alert]);
+    this.#output.push(
+      this.#protector?.protect(ContentType.alert, content) ?? plaintextRecords(ContentType.alert, content),
+    );
+  }
+
+  #serverContext(): { readonly config: ServerConfig; readonly out: Output; readonly tickets: TicketControl } {
+    return { config: this.#cx.config as ServerConfig, out: this, tickets: this.#cx.tickets };
+  }
+}

@@ -1,0 +1,3 @@
+export { type ClientOptions, type CommonOptions, createClientConfig, createServerConfig, type ServerOptions, type TicketOptions } from './config.ts';
+export { createClientEngine, createServerEngine } from './engine.ts';
+export type { ClientEngineOptions, EngineHooks, TlsEngine } from './types.ts';

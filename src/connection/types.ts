@@ -1,0 +1,69 @@
+import type { ClientTicket } from '../tickets/index.ts';
+import type { ConnectionInfo, TlsEvent } from '../handshake/events.ts';
+
+/**
+ * A TLS connection without a socket: bytes in, bytes out, facts out.
+ *
+ * After every call that can produce something (`receive`, `transportEnded`, `write`, `flush`, `updateKeys`, `close`) and whenever
+ * `onProgress` is called, drain `pull()` to the transport and then `next()` for what happened.
+ */
+export interface TlsEngine {
+  readonly role: 'client' | 'server';
+  /** For logs: `expect_finished`, `parked:sign`, `connected`, `closed`, … */
+  readonly state: string;
+  /** Set once the handshake is done. */
+  readonly info: ConnectionInfo | undefined;
+  /** The peer's close_notify has arrived. */
+  readonly readClosed: boolean;
+  /** Our close_notify has been queued, or the connection failed. */
+  readonly writeClosed: boolean;
+
+  /** False while the handshake waits for an answer: stop reading the transport until `onProgress`, or at most 1 MiB is held. */
+  readonly wantsInput: boolean;
+
+  /** Whatever arrived from the transport. Keeps views of `bytes`: do not modify them afterwards. Throws nothing that a peer can cause. */
+  receive(bytes: Uint8Array): void;
+  /** The transport ended: an `error` event `connection.truncated` follows unless close_notify came before. */
+  transportEnded(): void;
+  /** Bytes for the transport, all there are, or `undefined`. */
+  pull(): Uint8Array | undefined;
+  /** Whether `pull()` would give something. */
+  readonly hasOutput: boolean;
+  next(): TlsEvent | undefined;
+  /** Protects and queues application data, behind tickets that were requested. Throws {@link TlsUsageError} before `secure` and after `close`. */
+  write(plaintext: Uint8Array): void;
+  /** Queues close_notify. Reading goes on. */
+  close(): void;
+  /** Ends the connection with a fatal alert of ours, such as `user_canceled` or `internal_error`, and wipes its secrets. */
+  abort(alert: 'user_canceled' | 'internal_error' | 'access_denied'): void;
+  /** Called when an answer that was waited for has arrived and made progress. */
+  onProgress: (() => void) | undefined;
+  /** Called with each event at the moment it happens, inside the call that caused it, before it is queued for `next()`. */
+  onEvent: ((event: TlsEvent) => void) | undefined;
+
+  /** Changes our traffic keys, and asks the peer to change its own when `requestPeer`. rfc9846#section-4.7.3 */
+  updateKeys(requestPeer?: boolean): void;
+  /** Keying material of `length` bytes for `label` (ASCII) and `context`. rfc9846#section-7.5 */
+  exportKeyingMaterial(length: number, label: string, context?: Uint8Array): Uint8Array;
+
+  /** Server: how many tickets this connection gets. May be changed until the moment they are generated. Overrides the config. */
+  numTickets: number;
+  /** Server: queues `count` further tickets (default 1), written together in front of the next `write` or by `flush`. False when not possible. */
+  requestTickets(count?: number): boolean;
+  /** Server: tickets requested and not generated yet. */
+  readonly requestedTickets: number;
+  /** Writes what is queued without application data: requested tickets, a pending KeyUpdate answer. */
+  flush(): void;
+  /** Server: bytes that the application wants in every ticket generated from now on. Restored from a redeemed ticket. */
+  ticketAppData: Uint8Array;
+}
+
+export interface EngineHooks {
+  readonly onProgress?: () => void;
+  readonly onEvent?: (event: TlsEvent) => void;
+}
+
+export interface ClientEngineOptions extends EngineHooks {
+  readonly serverName?: string;
+  readonly tickets?: readonly ClientTicket[];
+}

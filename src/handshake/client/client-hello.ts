@@ -1,0 +1,156 @@
+import type { KeyExchange, KeyShare, MaybePromise } from '../../crypto/index.ts';
+import { EarlyStage, finishedMac, Transcript } from '../../schedule/index.ts';
+import { type ClientTicket, MAX_TICKET_LIFETIME_SECONDS } from '../../tickets/index.ts';
+import {
+  bindersLength,
+  type ClientHello,
+  type ClientHelloExtensions,
+  encodeHandshakeMessage,
+  type OfferedPsks,
+  ProtocolVersion,
+  PskKeyExchangeMode,
+} from '../../wire/index.ts';
+import type { ClientConfig } from '../config.ts';
+import { ask, isPromise, type Next } from '../context.ts';
+import { hashOfSuite } from '../suites.ts';
+import type { ClientContext, ClientState, Offer, OfferedShare } from './states.ts';
+
+/** Starts the handshake: makes the key shares and sends the first ClientHello. */
+export function startClient(cx: ClientContext): Next<ClientState> {
+  const groups = cx.config.groups.slice(0, Math.max(1, cx.config.keyShareCount));
+  return ask('generateKeyShare', generateShares(groups), (shares) => {
+    const { config } = cx;
+    const grease = config.grease ? greaseValues(config) : undefined;
+    const tickets = usableTickets(cx);
+    const hello: ClientHello = {
+      type: 'client_hello',
+      legacyVersion: ProtocolVersion.tls12,
+      random: config.crypto.random(32),
+      legacySessionId: config.middleboxCompatibility ? config.crypto.random(32) : new Uint8Array(0),
+      cipherSuites: [...(grease ? [grease.suite] : []), ...config.cipherSuites.map((s) => s.id)],
+      legacyCompressionMethods: Uint8Array.of(0),
+      extensions: baseExtensions(cx, shares, grease),
+      extensionTypes: [],
+      ...(grease && {
+        otherExtensions: [
+          { type: grease.extension, data: new Uint8Array(0) },
+          { type: grease.lastExtension, data: Uint8Array.of(0) },
+        ],
+      }),
+    };
+    const offer = { hello, shares, tickets, transcript: new Transcript(), changedCipherSpec: false, retried: false };
+    return { at: 'expect_server_hello', offer: sendClientHello(offer, cx) };
+  });
+}
+
+function generateShares(groups: readonly KeyExchange[]): MaybePromise<readonly OfferedShare[]> {
+  const made = groups.map((group) => group.generate());
+  const pair = (shares: readonly KeyShare[]): OfferedShare[] => shares.map((share, i) => ({ group: groups[i]!, share }));
+  return made.some(isPromise) ? Promise.all(made).then(pair) : pair(made as KeyShare[]);
+}
+
+/** Values that a tolerant server must ignore (RFC 8701). The two extensions differ. */
+interface Grease {
+  readonly suite: number;
+  readonly group: number;
+  readonly version: number;
+  readonly extension: number;
+  readonly lastExtension: number;
+}
+
+function greaseValues(config: ClientConfig): Grease {
+  const random = config.crypto.random(5);
+  const value = (i: number): number => ((random[i]! & 0xf0) | 0x0a) * 0x0101;
+  const extension = value(3);
+  const last = value(4);
+  return { suite: value(0), group: value(1), version: value(2), extension, lastExtension: last === extension ? last ^ 0x1010 : last };
+}
+
+function baseExtensions({ config, options }: ClientContext, shares: readonly OfferedShare[], grease: Grease | undefined): ClientHelloExtensions {
+  const greaseShare = grease ? [{ group: grease.group, keyExchange: Uint8Array.of(0) }] : [];
+  const schemes = config.signatureSchemes;
+  return {
+    ...(options.serverName !== undefined && isDnsName(options.serverName) && { serverName: options.serverName.replace(/\.$/, '') }),
+    ...(config.requestOcsp && { statusRequest: true }),
+    supportedGroups: [...(grease ? [grease.group] : []), ...config.groups.map((g) => g.id)],
+    signatureAlgorithms: schemes,
+    ...(config.certificateSignatureSchemes.length > 0 && { signatureAlgorithmsCert: [...schemes, ...config.certificateSignatureSchemes] }),
+    ...(config.alpn.length > 0 && { alpn: config.alpn }),
+    ...(config.recordSizeLimit !== undefined && { recordSizeLimit: config.recordSizeLimit }),
+    keyShare: [...greaseShare, ...shares.map((s) => ({ group: s.group.id, keyExchange: s.share.publicValue }))],
+    pskKeyExchangeModes: config.allowPskOnly
+      ? [PskKeyExchangeMode.psk_dhe_ke, PskKeyExchangeMode.psk_ke]
+      : [PskKeyExchangeMode.psk_dhe_ke],
+    supportedVersions: [...(grease ? [grease.version] : []), ProtocolVersion.tls13],
+  };
+}
+
+/** "Literal IPv4 and IPv6 addresses are not permitted in HostName" (RFC 6066 section 3). */
+function isDnsName(name: string): boolean {
+  return !name.includes(':') && !/^\d+(\.\d+){3}$/.test(name);
+}
+
+/** Tickets that can be offered now: alive, for this name, of a hash we offer, and of a server we trusted as we would today. */
+function usableTickets({ config, options }: ClientContext): readonly ClientTicket[] {
+  const now = config.clock.now();
+  return options.tickets.filter((ticket) => {
+    const age = now - ticket.receivedAt;
+    const lifetimeMs = Math.min(ticket.lifetimeSeconds, MAX_TICKET_LIFETIME_SECONDS) * 1000;
+    return (
+      age >= 0 &&
+      age < lifetimeMs &&
+      config.cipherSuites.some((s) => s.hash === hashOfSuite(ticket.cipherSuite)) &&
+      ticket.serverName?.toLowerCase() === options.serverName?.toLowerCase() &&
+      (ticket.server.authorized || !config.rejectUnauthorized)
+    );
+  });
+}
+
+/** Adds pre_shared_key with its binders to the hello, sends it, and adds it to the transcript. */
+export function sendClientHello(offer: Offer, { config, out }: ClientContext): Offer {
+  const psks = offerPsks(offer.tickets, config);
+  const hello: ClientHello = psks ? { ...offer.hello, extensions: { ...offer.hello.extensions, preSharedKey: psks } } : offer.hello;
+  const raw = encodeHandshakeMessage(hello);
+  if (psks) fillBinders(raw, psks, offer, config);
+  offer.transcript.add(raw);
+  out.send(raw);
+  return offer;
+}
+
+/**
+ * Identities with their obfuscated age, and binders of zeros in the right length.
+ *
+ * @spec rfc9846#section-4.3.11.1
+ */
+function offerPsks(tickets: readonly ClientTicket[], config: ClientConfig): OfferedPsks | undefined {
+  if (tickets.length === 0) return undefined;
+  const now = config.clock.now();
+  return {
+    identities: tickets.map((ticket) => ({
+      identity: ticket.ticket,
+      obfuscatedTicketAge: (now - ticket.receivedAt + ticket.ageAdd) % 0x1_0000_0000,
+    })),
+    binders: tickets.map((ticket) => new Uint8Array(config.crypto.kdf(hashOfSuite(ticket.cipherSuite)).hashLength)),
+  };
+}
+
+/**
+ * Each binder is a MAC over the transcript up to, and without, the list of binders.
+ *
+ * @spec rfc9846#section-4.3.11.2
+ */
+function fillBinders(raw: Uint8Array, psks: OfferedPsks, { tickets, transcript }: Offer, config: ClientConfig): void {
+  const bindersAt = raw.length - bindersLength(psks);
+  const truncated = raw.subarray(0, bindersAt);
+  let at = bindersAt + 2;
+  for (const ticket of tickets) {
+    const kdf = config.crypto.kdf(hashOfSuite(ticket.cipherSuite));
+    const early = new EarlyStage(kdf, ticket.psk);
+    const binderKey = early.binderKey('res');
+    const binder = finishedMac(kdf, binderKey, transcript.hashWith(truncated, kdf));
+    binderKey.wipe();
+    early.wipe();
+    raw.set(binder, at + 1);
+    at += 1 + binder.length;
+  }
+}

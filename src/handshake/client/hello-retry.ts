@@ -1,0 +1,53 @@
+import { peerFault } from '../../errors/index.ts';
+import { isGrease, type HelloRetryRequest, nameOf, NamedGroup } from '../../wire/index.ts';
+import { ask, type Next, type Received } from '../context.ts';
+import { hashOfSuite } from '../suites.ts';
+import { sendClientHello } from './client-hello.ts';
+import { checkHello } from './server-hello.ts';
+import type { ClientContext, ClientState, ClientStateAt, Offer, OfferedShare } from './states.ts';
+
+/**
+ * The server wants another key share, or a cookie back, or both.
+ *
+ * @spec rfc9846#section-4.2.4
+ */
+export function onHelloRetryRequest(
+  { offer }: ClientStateAt<'expect_server_hello'>,
+  message: Received<HelloRetryRequest>,
+  cx: ClientContext,
+): Next<ClientState> {
+  const { config, out } = cx;
+  const suite = checkHello(message, message.extensions.supportedVersions, undefined, offer, config);
+  const { keyShare: groupId, cookie } = message.extensions;
+  if (groupId === undefined && cookie === undefined) throw peerFault('hello_retry_request.no_change');
+  const kdf = config.crypto.kdf(suite.hash);
+  offer.transcript.start(kdf);
+  offer.transcript.replaceWithMessageHash();
+  offer.transcript.add(message.raw);
+  const changeCipherSpec = offer.hello.legacySessionId.length > 0 && !offer.changedCipherSpec;
+  if (changeCipherSpec) out.sendChangeCipherSpec();
+
+  const resend = (shares: readonly OfferedShare[]): ClientState => {
+    const extensions = {
+      ...offer.hello.extensions,
+      keyShare: groupId === undefined ? offer.hello.extensions.keyShare! : shares.map((s) => ({ group: s.group.id, keyExchange: s.share.publicValue })),
+      ...(cookie && { cookie }),
+    };
+    const second: Offer = {
+      ...offer,
+      hello: { ...offer.hello, extensions },
+      shares,
+      // "remove … any PSKs which are not compatible with the cipher suite" of the HelloRetryRequest.
+      tickets: offer.tickets.filter((t) => hashOfSuite(t.cipherSuite) === suite.hash),
+      changedCipherSpec: offer.changedCipherSpec || changeCipherSpec,
+      retried: true,
+    };
+    return { at: 'expect_second_server_hello', offer: sendClientHello(second, cx), suite };
+  };
+
+  if (groupId === undefined) return resend(offer.shares);
+  const group = config.groups.find((g) => g.id === groupId);
+  if (group === undefined || isGrease(groupId)) throw peerFault('server_hello.group_not_offered', nameOf(NamedGroup, groupId));
+  if (offer.shares.some((s) => s.group.id === groupId)) throw peerFault('hello_retry_request.no_change', `a share for ${group.name} was there`);
+  return ask('generateKeyShare', group.generate(), (share) => resend([{ group, share }]));
+}

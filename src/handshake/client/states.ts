@@ -1,0 +1,104 @@
+import type { Secret } from '../../bytes/index.ts';
+import type { Kdf, KeyExchange, KeyShare } from '../../crypto/index.ts';
+import type { PeerIdentity } from '../../peer-auth/index.ts';
+import type { HandshakeStage, Transcript } from '../../schedule/index.ts';
+import type { ClientTicket } from '../../tickets/index.ts';
+import type { CertificateRequest, ClientHello } from '../../wire/index.ts';
+import type { ClientConfig, ClientConnectionOptions, Suite } from '../config.ts';
+import { type Connected, onKeyUpdate } from '../connected.ts';
+import type { HandlerTable, Output } from '../context.ts';
+import type { ShownCertificate } from '../peer-certificate.ts';
+import { onCertificate, onCertificateRequest, onCertificateVerify } from './authenticate.ts';
+import { onEncryptedExtensions } from './encrypted-extensions.ts';
+import { onFinished } from './finish.ts';
+import { onHelloRetryRequest } from './hello-retry.ts';
+import { onSecondServerHello, onServerHello } from './server-hello.ts';
+import { onNewSessionTicket } from './tickets.ts';
+
+/** The states of rfc9846#appendix-A.1. Each carries exactly what its handlers need. */
+export type ClientState =
+  | { readonly at: 'expect_server_hello'; readonly offer: Offer }
+  | { readonly at: 'expect_second_server_hello'; readonly offer: Offer; readonly suite: Suite }
+  | { readonly at: 'expect_encrypted_extensions'; readonly handshake: ClientHandshake }
+  | { readonly at: 'expect_certificate_or_request'; readonly handshake: ClientHandshake }
+  | { readonly at: 'expect_certificate'; readonly handshake: ClientHandshake; readonly request: CertificateRequest }
+  | {
+      readonly at: 'expect_certificate_verify';
+      readonly handshake: ClientHandshake;
+      readonly request: CertificateRequest | undefined;
+      readonly shown: ShownCertificate;
+      readonly ocspResponse: Uint8Array | undefined;
+    }
+  | {
+      readonly at: 'expect_finished';
+      readonly handshake: ClientHandshake;
+      readonly request: CertificateRequest | undefined;
+      readonly server: AuthenticatedServer;
+    }
+  | ClientConnected;
+
+export type ClientStateAt<A extends ClientState['at']> = Extract<ClientState, { at: A }>;
+
+/** What the last ClientHello offered. */
+export interface Offer {
+  readonly hello: ClientHello;
+  readonly shares: readonly OfferedShare[];
+  /** In the order of the identities of pre_shared_key. */
+  readonly tickets: readonly ClientTicket[];
+  /** Up to and including the last ClientHello. */
+  readonly transcript: Transcript;
+  /** A change_cipher_spec has been sent. */
+  readonly changedCipherSpec: boolean;
+  readonly retried: boolean;
+}
+
+export interface OfferedShare {
+  readonly group: KeyExchange;
+  readonly share: KeyShare;
+}
+
+/** What ServerHello decided. */
+export interface ClientHandshake {
+  readonly offer: Offer;
+  readonly suite: Suite;
+  readonly kdf: Kdf;
+  readonly transcript: Transcript;
+  readonly stage: HandshakeStage;
+  readonly clientHandshakeSecret: Secret;
+  readonly serverHandshakeSecret: Secret;
+  /** The ticket the server took. */
+  readonly resumedFrom: ClientTicket | undefined;
+  readonly group: { readonly id: number; readonly name: string } | undefined;
+  /** From EncryptedExtensions. */
+  readonly alpn: string | undefined;
+}
+
+export interface AuthenticatedServer {
+  readonly identity: PeerIdentity;
+  readonly signatureScheme: number | undefined;
+  readonly ocspResponse: Uint8Array | undefined;
+}
+
+export interface ClientConnected extends Connected {
+  readonly group: number | undefined;
+  /** Tickets received so far. */
+  readonly ticketsReceived: number;
+}
+
+export interface ClientContext {
+  readonly config: ClientConfig;
+  readonly options: ClientConnectionOptions;
+  readonly out: Output;
+}
+
+/** The whole receive side of the client. What is not in it is `unexpected_message`. */
+export const clientHandlers: HandlerTable<ClientState, ClientContext> = {
+  expect_server_hello: { server_hello: onServerHello, hello_retry_request: onHelloRetryRequest },
+  expect_second_server_hello: { server_hello: onSecondServerHello },
+  expect_encrypted_extensions: { encrypted_extensions: onEncryptedExtensions },
+  expect_certificate_or_request: { certificate: onCertificate, certificate_request: onCertificateRequest },
+  expect_certificate: { certificate: onCertificate },
+  expect_certificate_verify: { certificate_verify: onCertificateVerify },
+  expect_finished: { finished: onFinished },
+  connected: { new_session_ticket: onNewSessionTicket, key_update: onKeyUpdate },
+};

@@ -1,0 +1,143 @@
+import type { Aead, Credential, CryptoProvider, HashName, KeyExchange, MaybePromise } from '../crypto/index.ts';
+import type { CertificateVerifier } from '../peer-auth/index.ts';
+import type { ClientTicket, TicketSealer } from '../tickets/index.ts';
+
+/** Milliseconds since the epoch; the only clock of the protocol. */
+export interface Clock {
+  now(): number;
+}
+
+/** A TLS cipher suite, resolved against the crypto provider. */
+export interface Suite {
+  /** Code point. */
+  readonly id: number;
+  readonly name: string;
+  readonly aead: Aead;
+  readonly hash: HashName;
+}
+
+/** What a peer may make us hold or do. All in bytes or counts. */
+export interface Limits {
+  /** A ClientHello. Default 65,536 bytes. */
+  readonly clientHelloLength: number;
+  /** A Certificate message. Default 131,072 bytes. */
+  readonly certificateLength: number;
+  /** Any other handshake message. Default 65,536 + 1,024 bytes, which holds the largest ticket. */
+  readonly handshakeMessageLength: number;
+  /** Certificates in one chain. Default 16. */
+  readonly certificateChainLength: number;
+  /** PSK identities of one ClientHello that are looked at; the rest are ignored. Default 8. */
+  readonly pskIdentities: number;
+  /** NewSessionTicket messages a client accepts on one connection. Default 1,000. */
+  readonly ticketsReceived: number;
+  /** KeyUpdate messages in a row without application data between them. Default 32. */
+  readonly keyUpdatesInARow: number;
+  /** Warning alerts on one connection. Default 4. */
+  readonly warningAlerts: number;
+  /** Empty application data records in a row. Default 32. */
+  readonly emptyRecordsInARow: number;
+  /** Early data, in bytes of records, that a server skips after it refused it. Default 16,384 + overhead. */
+  readonly skippedEarlyDataLength: number;
+  /** Input held back while the handshake waits for an answer (a signer, a verifier), in bytes. Default 1,048,576. */
+  readonly parkedInputLength: number;
+  /** Tickets sent automatically after one handshake, and tickets requested at one time. Default 1,024. */
+  readonly ticketsSent: number;
+}
+
+/** What both roles share. Frozen; may be used by any number of connections. Made by `createServerConfig` and `createClientConfig`. */
+export interface CommonConfig {
+  readonly crypto: CryptoProvider;
+  readonly clock: Clock;
+  /** In order of preference. */
+  readonly cipherSuites: readonly Suite[];
+  /** In order of preference. */
+  readonly groups: readonly KeyExchange[];
+  /** SignatureSchemes accepted from the peer in CertificateVerify, in order of preference. */
+  readonly signatureSchemes: readonly number[];
+  /** Further SignatureSchemes accepted inside certificates only (PKCS#1). */
+  readonly certificateSignatureSchemes: readonly number[];
+  /** Largest plaintext of a record we are willing to receive, with its content type byte (RFC 8449): 64 to 16,385. `undefined`: extension not sent. */
+  readonly recordSizeLimit: number | undefined;
+  /** Largest plaintext we put in a record: 512 to 16,384. */
+  readonly maxSendFragment: number;
+  /** Zero bytes to add to a record of `contentLength` bytes of plaintext. */
+  readonly padding: ((contentLength: number) => number) | undefined;
+  /** Receives lines of RFC 9850. Off unless given. */
+  readonly keyLog: ((line: string) => void) | undefined;
+  readonly limits: Limits;
+}
+
+/** The parts of a ClientHello that an application may decide by. */
+export interface ClientHelloInfo {
+  readonly serverName: string | undefined;
+  readonly alpn: readonly string[];
+  readonly cipherSuites: readonly number[];
+  readonly signatureSchemes: readonly number[];
+  readonly supportedGroups: readonly number[];
+}
+
+export interface ServerTicketConfig {
+  /** Tickets after a full handshake; a resumption gets at most one. 0: none on the wire. Default 2. */
+  readonly count: number;
+  readonly lifetimeSeconds: number;
+  /** `undefined`: tickets are neither issued nor redeemed. */
+  readonly sealer: TicketSealer | undefined;
+}
+
+export type ClientAuth = 'none' | 'request' | 'require';
+
+export interface ServerConfig extends CommonConfig {
+  readonly role: 'server';
+  readonly credentials: readonly Credential[];
+  /** Asked first; `undefined` falls back to `credentials`. `'unrecognized_name'` refuses the connection with that alert. */
+  readonly chooseCredential: ((hello: ClientHelloInfo) => MaybePromise<Credential | 'unrecognized_name' | undefined>) | undefined;
+  /** Names in order of preference; empty: the extension is ignored. */
+  readonly alpn: readonly string[];
+  /** Replaces `alpn`; `undefined` refuses with `no_application_protocol`. */
+  readonly chooseAlpn: ((hello: ClientHelloInfo) => MaybePromise<string | undefined>) | undefined;
+  readonly clientAuth: ClientAuth;
+  /** Needed unless `clientAuth` is `none`. */
+  readonly verifier: CertificateVerifier | undefined;
+  /** Whether an untrusted client certificate ends the handshake. Default true. */
+  readonly rejectUnauthorized: boolean;
+  readonly tickets: ServerTicketConfig;
+  /** Accept psk_ke (no forward secrecy) when the client offers nothing better. Default false. */
+  readonly allowPskOnly: boolean;
+  /** Put a sealed cookie in HelloRetryRequest, so that any server with the same key can take the second ClientHello. */
+  readonly cookieSealer: CookieSealer | undefined;
+}
+
+/** Seals the state of a HelloRetryRequest into its cookie. Synchronous. */
+export interface CookieSealer {
+  seal(content: Uint8Array, now: number): Uint8Array;
+  open(cookie: Uint8Array, now: number): Uint8Array | undefined;
+}
+
+export interface ClientConfig extends CommonConfig {
+  readonly role: 'client';
+  /** Names offered, in order of preference. Empty: the extension is not sent. */
+  readonly alpn: readonly string[];
+  readonly verifier: CertificateVerifier;
+  /** Whether an untrusted server ends the handshake. Default true. */
+  readonly rejectUnauthorized: boolean;
+  /** Certificates to show when the server asks; the first whose key fits is used. */
+  readonly credentials: readonly Credential[];
+  /** How many key shares the first ClientHello carries, from the front of `groups`. Default 2: a hybrid and a classical one. */
+  readonly keyShareCount: number;
+  /** Offer psk_ke beside psk_dhe_ke. Default false. */
+  readonly allowPskOnly: boolean;
+  /** Send GREASE values (RFC 8701). Default true. */
+  readonly grease: boolean;
+  /** Send a session id and change_cipher_spec for middleboxes (rfc9846#appendix-E.4). Default true. */
+  readonly middleboxCompatibility: boolean;
+  /** Ask for an OCSP staple. Default true. */
+  readonly requestOcsp: boolean;
+}
+
+/** What one client connection adds to its config. */
+export interface ClientConnectionOptions {
+  /** Host name or IP address of the server: checked against the certificate, and sent as SNI when it is a DNS name. */
+  readonly serverName: string | undefined;
+  /** Tickets to offer, best first; each is used at most once, so the caller takes them out of its cache. */
+  readonly tickets: readonly ClientTicket[];
+}

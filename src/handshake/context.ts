@@ -1,0 +1,93 @@
+import type { AeadKey, MaybePromise } from '../crypto/index.ts';
+import type { HandshakeMessage, MessageType } from '../wire/index.ts';
+import type { TlsEvent } from './events.ts';
+
+/** A key and IV for one direction, ready for the record layer. */
+export interface TrafficKeys {
+  readonly key: AeadKey;
+  /** 12 bytes. */
+  readonly iv: Uint8Array;
+}
+
+/** `initial`: no protection yet. */
+export type Epoch = 'initial' | 'handshake' | 'application';
+
+/** Everything a handler may do to the outside world. No I/O, no clock, no globals. */
+export interface Output {
+  /** Queues one encoded handshake message under the current write keys. Messages of one flight leave in one piece. */
+  send(message: Uint8Array): void;
+  /** Queues the change_cipher_spec record of rfc9846#appendix-E.4. */
+  sendChangeCipherSpec(): void;
+  setWriteKeys(epoch: Epoch, keys: TrafficKeys): void;
+  setReadKeys(epoch: Epoch, keys: TrafficKeys): void;
+  /** The peer's record_size_limit (RFC 8449), content type byte included. Takes effect at once for protected records. */
+  setPeerRecordSizeLimit(limit: number): void;
+  /** Server: the client sends early data that was refused; records that do not open, or (after a retry) are unprotected application data, are skipped within limits. */
+  skipEarlyData(afterRetry: boolean): void;
+  /** The peer asked for new keys of ours: a KeyUpdate goes out in front of the next application data. */
+  oweKeyUpdate(): void;
+  /** Runs `then` when `promise` settles, unless the connection is over by then. The handshake does not wait. `undefined` when it was rejected. */
+  defer<T>(promise: Promise<T | undefined>, then: (value: T | undefined) => void): void;
+  emit(event: TlsEvent): void;
+}
+
+/** What a handshake may have to wait for. The engine's state then reads `parked:<question>`. */
+export type Question =
+  | 'generateKeyShare'
+  | 'deriveSharedSecret'
+  | 'chooseCredential'
+  | 'chooseAlpn'
+  | 'openTicket'
+  | 'sign'
+  | 'verifySignature'
+  | 'verifyPeer';
+
+/** The handshake waits; `resume` continues it with the answer. */
+export interface Parked<S> {
+  readonly at: 'parked';
+  readonly on: Question;
+  readonly settled: Promise<() => Next<S>>;
+}
+
+export type Next<S> = S | Parked<S>;
+
+/** A received message with the bytes it came in, header included, for the transcript. Never re-encoded. */
+export type Received<M extends HandshakeMessage = HandshakeMessage> = M & { readonly raw: Uint8Array };
+export type MessageOf<T extends MessageType> = Extract<HandshakeMessage, { type: T }>;
+
+/** The receive side of a role as one table: state, then message, then handler. What is not in it is `unexpected_message`. */
+export type HandlerTable<S extends { readonly at: string }, Cx> = {
+  readonly [A in S['at']]: {
+    readonly [T in MessageType]?: (state: Extract<S, { at: A }>, message: Received<MessageOf<T>>, cx: Cx) => Next<S>;
+  };
+};
+
+/**
+ * Continues at once when the answer is a value, and parks the handshake when it is a promise.
+ * A rejected promise reaches the engine as a failure of this side (`internal_error`), unless it is a TlsAlertError.
+ */
+export function ask<S, T>(on: Question, answer: MaybePromise<T>, then: (answer: T) => Next<S>): Next<S> {
+  if (isPromise(answer)) return { at: 'parked', on, settled: answer.then((value) => () => then(value)) };
+  return then(answer);
+}
+
+export function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {
+  return typeof (value as { then?: unknown } | undefined)?.then === 'function';
+}
+
+export function isParked<S>(next: Next<S>): next is Parked<S> {
+  return (next as { at?: unknown }).at === 'parked';
+}
+
+/**
+ * Messages after which the sender's keys change: they must end their record.
+ *
+ * @spec rfc9846#section-5.1
+ */
+export const ENDS_ITS_RECORD: ReadonlySet<MessageType> = new Set<MessageType>([
+  'client_hello',
+  'server_hello',
+  'end_of_early_data',
+  'finished',
+  'key_update',
+]);

@@ -1,0 +1,60 @@
+import { equalConstantTime } from '../../bytes/index.ts';
+import { peerFault } from '../../errors/index.ts';
+import { finishedMac, trafficKeys } from '../../schedule/index.ts';
+import type { Finished } from '../../wire/index.ts';
+import type { Received } from '../context.ts';
+import { issueAutomaticTickets } from './issue.ts';
+import type { ServerConnected, ServerContext, ServerState, ServerStateAt } from './states.ts';
+
+/**
+ * The client's Finished: the handshake is done, and the tickets follow at once.
+ *
+ * @spec rfc9846#section-4.5.3
+ */
+export function onFinished(
+  { flight, client }: ServerStateAt<'expect_finished'>,
+  message: Received<Finished>,
+  cx: ServerContext,
+): ServerState {
+  const { kdf, transcript, suite, resumedFrom } = flight;
+  const expected = finishedMac(kdf, flight.clientHandshakeSecret, transcript.hash());
+  if (!equalConstantTime(expected, message.verifyData)) throw peerFault('handshake.finished_mismatch');
+  transcript.add(message.raw);
+  flight.clientHandshakeSecret.wipe();
+  cx.out.setReadKeys('application', trafficKeys(kdf, flight.clientApplicationSecret, suite.aead));
+  const resumptionSecret = flight.main.resumption(transcript.hash());
+  flight.main.wipe();
+
+  const connected: ServerConnected = {
+    at: 'connected',
+    kdf,
+    aead: suite.aead,
+    readSecret: flight.clientApplicationSecret,
+    writeSecret: flight.serverApplicationSecret,
+    exporterSecret: flight.exporterSecret,
+    resumptionSecret,
+    canResume: flight.canResume,
+    group: flight.group?.id ?? resumedFrom?.group,
+    info: {
+      role: 'server',
+      cipherSuite: suite.id,
+      cipherSuiteName: suite.name,
+      group: flight.group?.name,
+      signatureScheme: flight.signatureScheme,
+      serverName: flight.serverName,
+      alpn: flight.alpn,
+      resumed: resumedFrom !== undefined,
+      helloRetried: flight.helloRetried,
+      peer: client,
+      authenticatedAt: resumedFrom?.authenticatedAt ?? cx.config.clock.now(),
+      ocspResponse: undefined,
+    },
+  };
+  if (resumedFrom !== undefined) {
+    cx.tickets.appData = resumedFrom.appData;
+    resumedFrom.psk.fill(0);
+  }
+  cx.out.emit({ type: 'secure', info: connected.info });
+  issueAutomaticTickets(connected, cx);
+  return connected;
+}

@@ -1,0 +1,77 @@
+import type { MaybePromise } from '../../crypto/index.ts';
+import { ticketPsk } from '../../schedule/index.ts';
+import { MAX_TICKET_LIFETIME_SECONDS, type TicketDecline, type TicketSealer, type TicketState } from '../../tickets/index.ts';
+import { encodeHandshakeMessage, Reader, Writer } from '../../wire/index.ts';
+import { isPromise } from '../context.ts';
+import type { ServerConnected, ServerContext } from './states.ts';
+
+/**
+ * The tickets that follow a handshake: the connection's number after a full one, at most one after a resumption.
+ * The number is read again before each ticket, so it may change while they are generated.
+ *
+ * @spec rfc9846#section-4.7.1
+ */
+export function issueAutomaticTickets(state: ServerConnected, cx: ServerContext): void {
+  const most = state.info.resumed ? 1 : cx.config.limits.ticketsSent;
+  for (let sent = 0; sent < Math.min(cx.tickets.count, most); sent++) {
+    if (!issueTicket(state, false, cx)) return;
+  }
+}
+
+/**
+ * Generates one ticket and queues its NewSessionTicket. When the sealer is slow, the message follows when the ticket is there.
+ * False when this connection can have no tickets; the reason was reported.
+ */
+export function issueTicket(state: ServerConnected, requested: boolean, cx: ServerContext): boolean {
+  const { config, out, tickets } = cx;
+  const now = config.clock.now();
+  const sealer = config.tickets.sealer;
+  const decline = (reason: TicketDecline): false => {
+    out.emit({ type: 'ticket_declined', during: 'issue', reason, identityIndex: undefined });
+    return false;
+  };
+  if (sealer === undefined) return decline('disabled');
+  if (!state.canResume) return decline('no_usable_psk_mode');
+  const lifetimeSeconds = Math.min(config.tickets.lifetimeSeconds, sealer.maxLifetimeSeconds(now), MAX_TICKET_LIFETIME_SECONDS);
+  if (lifetimeSeconds < 1) return decline('expired');
+
+  const index = tickets.generated++;
+  const nonce = new Writer(8).u64(index).finish();
+  const ticketState: TicketState = {
+    psk: ticketPsk(state.kdf, state.resumptionSecret, nonce),
+    cipherSuite: state.info.cipherSuite,
+    issuedAt: now,
+    authenticatedAt: state.info.authenticatedAt,
+    lifetimeSeconds,
+    ageAdd: new Reader(config.crypto.random(4)).u32(),
+    ...(state.info.serverName !== undefined && { serverName: state.info.serverName }),
+    ...(state.info.alpn !== undefined && { alpn: state.info.alpn }),
+    ...(state.group !== undefined && { group: state.group }),
+    maxEarlyDataSize: 0,
+    client: state.info.peer,
+    appData: tickets.appData,
+  };
+  const deliver = (ticket: Uint8Array | undefined): void => {
+    if (ticket === undefined || ticket.length === 0 || ticket.length > 0xffff) {
+      decline('sealer_failed');
+    } else {
+      out.send(encodeHandshakeMessage({ type: 'new_session_ticket', lifetimeSeconds, ageAdd: ticketState.ageAdd, nonce, ticket }));
+      const { psk: _secret, ...open } = ticketState;
+      out.emit({ type: 'ticket_issued', index, requested, ticket, nonce, state: open });
+    }
+    ticketState.psk.fill(0);
+  };
+  const sealed = seal(sealer, ticketState, now);
+  if (isPromise(sealed)) out.defer(sealed, deliver);
+  else deliver(sealed);
+  return true;
+}
+
+/** A sealer that fails costs the ticket, never the connection. */
+function seal(sealer: TicketSealer, state: TicketState, now: number): MaybePromise<Uint8Array | undefined> {
+  try {
+    return sealer.seal(state, now);
+  } catch {
+    return undefined;
+  }
+}

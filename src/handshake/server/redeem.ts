@@ -1,0 +1,115 @@
+import { equalConstantTime } from '../../bytes/index.ts';
+import type { MaybePromise } from '../../crypto/index.ts';
+import { peerFault } from '../../errors/index.ts';
+import { EarlyStage, finishedMac, type Transcript } from '../../schedule/index.ts';
+import { MAX_TICKET_LIFETIME_SECONDS, type TicketDecline, type TicketSealer, type TicketState } from '../../tickets/index.ts';
+import { bindersLength, type ClientHello } from '../../wire/index.ts';
+import type { ServerConfig, Suite } from '../config.ts';
+import { ask, isPromise, type Next, type Received } from '../context.ts';
+import { hashOfSuite } from '../suites.ts';
+import type { Decision } from './negotiate.ts';
+import type { ServerContext, ServerState } from './states.ts';
+
+/** A ticket that was accepted, with the key schedule that starts from it. */
+export interface Redeemed {
+  readonly ticket: TicketState;
+  readonly identityIndex: number;
+  readonly suite: Suite;
+  readonly early: EarlyStage;
+}
+
+type Go = Extract<Decision, { kind: 'go' }>;
+
+/**
+ * Takes the first identity that survives every check, and verifies its binder. Each one refused before it is reported.
+ * Order of checks: key, content, times, hash, server name, client identity, binder.
+ *
+ * @spec rfc9846#section-4.3.11
+ */
+export function redeemTicket(
+  hello: Received<ClientHello>,
+  decision: Go,
+  transcript: Transcript,
+  cx: ServerContext,
+  then: (redeemed: Redeemed | undefined) => Next<ServerState>,
+): Next<ServerState> {
+  const { config } = cx;
+  const offered = hello.extensions.preSharedKey;
+  const sealer = config.tickets.sealer;
+  if (offered === undefined) return then(undefined);
+  const decline = (reason: TicketDecline, identityIndex: number): void =>
+    cx.out.emit({ type: 'ticket_declined', during: 'redeem', reason, identityIndex });
+  if (sealer === undefined || decision.pskMode === undefined) {
+    decline(sealer === undefined ? 'disabled' : 'no_usable_psk_mode', 0);
+    return then(undefined);
+  }
+
+  const count = Math.min(offered.identities.length, config.limits.pskIdentities);
+  const tryIdentity = (index: number): Next<ServerState> => {
+    if (index === count) return then(undefined);
+    const opened = openTicket(sealer, offered.identities[index]!.identity, config.clock.now());
+    return ask('openTicket', opened, (ticket) => {
+      const verdict = typeof ticket === 'string' ? ticket : judge(ticket, hello, decision, config);
+      if (typeof verdict === 'string') {
+        decline(verdict, index);
+        return tryIdentity(index + 1);
+      }
+      const state = ticket as TicketState;
+      const early = new EarlyStage(config.crypto.kdf(verdict.hash), state.psk);
+      checkBinder(hello, index, early, verdict, transcript, config);
+      return then({ ticket: state, identityIndex: index, suite: verdict, early });
+    });
+  };
+  return tryIdentity(0);
+}
+
+/** A sealer that fails costs the ticket, never the connection. */
+function openTicket(sealer: TicketSealer, ticket: Uint8Array, now: number): MaybePromise<TicketState | TicketDecline> {
+  try {
+    const opened = sealer.open(ticket, now);
+    return isPromise(opened) ? opened.catch(() => 'sealer_failed' as const) : opened;
+  } catch {
+    return 'sealer_failed';
+  }
+}
+
+/** How far the clocks of two servers that share keys may differ. */
+const CLOCK_SKEW_MS = 10_000;
+
+/** The suite to resume with, or why not. Pure. */
+export function judge(ticket: TicketState, hello: ClientHello, decision: Go, config: ServerConfig): Suite | TicketDecline {
+  const now = config.clock.now();
+  const lifetimeMs = Math.min(ticket.lifetimeSeconds, MAX_TICKET_LIFETIME_SECONDS) * 1000;
+  if (now - ticket.issuedAt >= lifetimeMs) return 'expired';
+  if (ticket.issuedAt > now + CLOCK_SKEW_MS) return 'issued_in_the_future';
+  // "The server MUST ensure that it selects a compatible PSK (if any) and cipher suite" (rfc9846#section-4.3.11).
+  const suite = decision.suites.find((s) => s.hash === hashOfSuite(ticket.cipherSuite));
+  if (suite === undefined) return 'hash_mismatch';
+  // Another name may mean another certificate, another tenant: what the ticket authenticated does not hold there.
+  if (ticket.serverName?.toLowerCase() !== hello.extensions.serverName?.toLowerCase()) return 'server_name_mismatch';
+  if (config.clientAuth === 'require' && !isGoodEnough(ticket, config)) return 'client_certificate_required';
+  if (decision.pskMode === 'psk_dhe_ke' && decision.exchange === undefined) return 'no_usable_psk_mode';
+  return suite;
+}
+
+function isGoodEnough({ client }: TicketState, config: ServerConfig): boolean {
+  return config.rejectUnauthorized ? client.authorized : client.chain.length > 0;
+}
+
+/** @spec rfc9846#section-4.3.11.2 */
+function checkBinder(
+  hello: Received<ClientHello>,
+  index: number,
+  early: EarlyStage,
+  suite: Suite,
+  transcript: Transcript,
+  config: ServerConfig,
+): void {
+  const kdf = config.crypto.kdf(suite.hash);
+  const psks = hello.extensions.preSharedKey!;
+  const truncated = hello.raw.subarray(0, hello.raw.length - bindersLength(psks));
+  const binderKey = early.binderKey('res');
+  const expected = finishedMac(kdf, binderKey, transcript.hashWith(truncated, kdf));
+  binderKey.wipe();
+  if (!equalConstantTime(expected, psks.binders[index]!)) throw peerFault('client_hello.bad_binder', `identity ${index}`);
+}

@@ -1,0 +1,170 @@
+import type { Credential, Kdf } from '../../crypto/index.ts';
+import { signatureInput } from '../../peer-auth/index.ts';
+import { EarlyStage, finishedMac, type HandshakeStage, type Transcript, trafficKeys } from '../../schedule/index.ts';
+import { type ClientHello, encodeHandshakeMessage, type HandshakeMessage, ProtocolVersion } from '../../wire/index.ts';
+import { ask, type Next, type Received } from '../context.ts';
+import { exchangeKeys } from '../key-exchange.ts';
+import { logSecret } from '../key-log.ts';
+import { certificateMessage, chooseScheme } from '../own-certificate.ts';
+import type { Authentication } from './client-hello.ts';
+import type { Decision } from './negotiate.ts';
+import type { Retry, ServerContext, ServerFlight, ServerState } from './states.ts';
+
+/** Everything that was decided about a ClientHello. */
+export interface Plan {
+  readonly hello: Received<ClientHello>;
+  readonly decision: Extract<Decision, { kind: 'go' }>;
+  readonly retry: Retry | undefined;
+  readonly transcript: Transcript;
+  readonly alpn: string | undefined;
+  readonly authentication: Authentication;
+}
+
+interface KeyExchanged {
+  readonly publicValue: Uint8Array | undefined;
+  readonly sharedSecret: Uint8Array | undefined;
+}
+
+/** ServerHello, EncryptedExtensions, [CertificateRequest, Certificate, CertificateVerify], Finished. */
+export function sendServerFlight(plan: Plan, cx: ServerContext): Next<ServerState> {
+  const exchange = usedExchange(plan);
+  if (exchange === undefined) return sendHello(plan, { publicValue: undefined, sharedSecret: undefined }, cx);
+  return exchangeKeys(
+    () => exchange.group.encapsulate(exchange.share.keyExchange),
+    (result) => sendHello(plan, result, cx),
+  );
+}
+
+/** With psk_ke there is no key exchange, whatever shares came. */
+function usedExchange({ decision, authentication }: Plan): Plan['decision']['exchange'] {
+  return 'ticket' in authentication && decision.pskMode === 'psk_ke' ? undefined : decision.exchange;
+}
+
+function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: ServerContext): Next<ServerState> {
+  const { config, out } = cx;
+  const { hello, authentication, transcript } = plan;
+  const redeemed = 'ticket' in authentication ? authentication : undefined;
+  const suite = redeemed?.suite ?? plan.decision.suites[0];
+  const kdf = config.crypto.kdf(suite.hash);
+  if (plan.retry === undefined) transcript.start(kdf);
+  transcript.add(hello.raw);
+  const send = (message: HandshakeMessage | Uint8Array): void => {
+    const bytes = message instanceof Uint8Array ? message : encodeHandshakeMessage(message);
+    transcript.add(bytes);
+    out.send(bytes);
+  };
+
+  const group = usedExchange(plan)?.group;
+  send({
+    type: 'server_hello',
+    legacyVersion: ProtocolVersion.tls12,
+    random: config.crypto.random(32),
+    legacySessionIdEcho: hello.legacySessionId,
+    cipherSuite: suite.id,
+    legacyCompressionMethod: 0,
+    extensions: {
+      supportedVersions: ProtocolVersion.tls13,
+      ...(group && publicValue && { keyShare: { group: group.id, keyExchange: publicValue } }),
+      ...(redeemed && { preSharedKey: redeemed.identityIndex }),
+    },
+  });
+  // "The server's dummy change_cipher_spec follows its first handshake message" (rfc9846#appendix-E.4).
+  if (hello.legacySessionId.length > 0 && plan.retry === undefined) out.sendChangeCipherSpec();
+
+  const early = redeemed?.early ?? new EarlyStage(kdf);
+  const stage = early.next(sharedSecret);
+  sharedSecret?.fill(0);
+  const hash = transcript.hash();
+  const clientHandshakeSecret = stage.clientTraffic(hash);
+  const serverHandshakeSecret = stage.serverTraffic(hash);
+  logSecret(config.keyLog, 'CLIENT_HANDSHAKE_TRAFFIC_SECRET', hello.random, clientHandshakeSecret);
+  logSecret(config.keyLog, 'SERVER_HANDSHAKE_TRAFFIC_SECRET', hello.random, serverHandshakeSecret);
+  out.setWriteKeys('handshake', trafficKeys(kdf, serverHandshakeSecret, suite.aead));
+  out.setReadKeys('handshake', trafficKeys(kdf, clientHandshakeSecret, suite.aead));
+
+  send({
+    type: 'encrypted_extensions',
+    extensionTypes: [],
+    extensions: {
+      ...(hello.extensions.serverName !== undefined && !redeemed && { serverName: true }),
+      ...(plan.alpn !== undefined && { alpn: plan.alpn }),
+      ...(hello.extensions.recordSizeLimit !== undefined &&
+        config.recordSizeLimit !== undefined && { recordSizeLimit: config.recordSizeLimit }),
+    },
+  });
+
+  const finish = (signatureScheme: number | undefined): ServerState => {
+    send({ type: 'finished', verifyData: finishedMac(kdf, serverHandshakeSecret, transcript.hash()) });
+    serverHandshakeSecret.wipe();
+    const flight = startApplicationKeys(plan, stage, kdf, cx, {
+      suite,
+      kdf,
+      transcript,
+      clientRandom: hello.random,
+      clientHandshakeSecret,
+      resumedFrom: redeemed?.ticket,
+      serverName: hello.extensions.serverName,
+      alpn: plan.alpn,
+      group: group && { id: group.id, name: group.name },
+      signatureScheme,
+      helloRetried: plan.retry !== undefined,
+      canResume: plan.decision.pskMode !== undefined,
+    });
+    const asked = redeemed === undefined && config.clientAuth !== 'none';
+    if (asked) return { at: 'expect_certificate', flight };
+    const client = redeemed?.ticket.client ?? { chain: [], authorized: false };
+    return { at: 'expect_finished', flight, client };
+  };
+
+  if ('ticket' in authentication) return finish(undefined);
+  if (config.clientAuth !== 'none') {
+    send({
+      type: 'certificate_request',
+      context: new Uint8Array(0),
+      extensions: {
+        signatureAlgorithms: config.signatureSchemes,
+        ...(config.certificateSignatureSchemes.length > 0 && {
+          signatureAlgorithmsCert: [...config.signatureSchemes, ...config.certificateSignatureSchemes],
+        }),
+        ...(config.verifier?.authorities?.length && { certificateAuthorities: config.verifier.authorities }),
+      },
+    });
+  }
+  const { credential } = authentication;
+  send(certificateMessage(credential, hello.extensions.statusRequest === true));
+  return signTranscript(credential, hello, transcript, (algorithm, signature) => {
+    send({ type: 'certificate_verify', algorithm, signature });
+    return finish(algorithm);
+  });
+}
+
+function signTranscript(
+  credential: Credential,
+  hello: ClientHello,
+  transcript: Transcript,
+  then: (scheme: number, signature: Uint8Array) => Next<ServerState>,
+): Next<ServerState> {
+  const scheme = chooseScheme(credential, hello.extensions.signatureAlgorithms!)!;
+  const signature = credential.signer.sign(scheme, signatureInput('server', transcript.hash()));
+  return ask('sign', signature, (bytes) => then(scheme, bytes));
+}
+
+/** From here on the server writes under application keys; it still reads under the client's handshake keys. */
+function startApplicationKeys(
+  plan: Plan,
+  stage: HandshakeStage,
+  kdf: Kdf,
+  { config, out }: ServerContext,
+  facts: Omit<ServerFlight, 'clientApplicationSecret' | 'serverApplicationSecret' | 'exporterSecret' | 'main'>,
+): ServerFlight {
+  const main = stage.next();
+  const hash = plan.transcript.hash();
+  const clientApplicationSecret = main.clientTraffic(hash);
+  const serverApplicationSecret = main.serverTraffic(hash);
+  const exporterSecret = main.exporter(hash);
+  logSecret(config.keyLog, 'CLIENT_TRAFFIC_SECRET_0', facts.clientRandom, clientApplicationSecret);
+  logSecret(config.keyLog, 'SERVER_TRAFFIC_SECRET_0', facts.clientRandom, serverApplicationSecret);
+  logSecret(config.keyLog, 'EXPORTER_SECRET', facts.clientRandom, exporterSecret);
+  out.setWriteKeys('application', trafficKeys(kdf, serverApplicationSecret, facts.suite.aead));
+  return { ...facts, clientApplicationSecret, serverApplicationSecret, exporterSecret, main };
+}

@@ -1,0 +1,88 @@
+import type { Secret } from '../../bytes/index.ts';
+import type { Kdf } from '../../crypto/index.ts';
+import type { PeerIdentity } from '../../peer-auth/index.ts';
+import type { MainStage, Transcript } from '../../schedule/index.ts';
+import type { TicketState } from '../../tickets/index.ts';
+import type { ClientHello } from '../../wire/index.ts';
+import type { ServerConfig, Suite } from '../config.ts';
+import { type Connected, onKeyUpdate } from '../connected.ts';
+import type { HandlerTable, Output } from '../context.ts';
+import type { ShownCertificate } from '../peer-certificate.ts';
+import { onCertificate, onCertificateVerify } from './client-auth.ts';
+import { onClientHello, onSecondClientHello } from './client-hello.ts';
+import { onFinished } from './finish.ts';
+
+/** The states of rfc9846#appendix-A.2. Each carries exactly what its handlers need. */
+export type ServerState =
+  | { readonly at: 'expect_client_hello' }
+  | { readonly at: 'expect_second_client_hello'; readonly retry: Retry }
+  | { readonly at: 'expect_certificate'; readonly flight: ServerFlight }
+  | { readonly at: 'expect_certificate_verify'; readonly flight: ServerFlight; readonly shown: ShownCertificate }
+  | { readonly at: 'expect_finished'; readonly flight: ServerFlight; readonly client: PeerIdentity }
+  | ServerConnected;
+
+export type ServerStateAt<A extends ServerState['at']> = Extract<ServerState, { at: A }>;
+
+/** What a HelloRetryRequest fixed. */
+export interface Retry {
+  readonly suite: Suite;
+  readonly group: number;
+  readonly cookie: Uint8Array | undefined;
+  /** Up to and including the HelloRetryRequest. */
+  readonly transcript: Transcript;
+  /** `undefined` when another engine sent the HelloRetryRequest and a sealed cookie brought the state here. */
+  readonly firstHello: ClientHello | undefined;
+}
+
+/** The facts of a handshake whose ServerHello … Finished has been sent. */
+export interface ServerFlight {
+  readonly suite: Suite;
+  readonly kdf: Kdf;
+  /** Up to and including the last handshake message, whoever sent it. */
+  readonly transcript: Transcript;
+  readonly clientRandom: Uint8Array;
+  readonly clientHandshakeSecret: Secret;
+  readonly clientApplicationSecret: Secret;
+  readonly serverApplicationSecret: Secret;
+  readonly exporterSecret: Secret;
+  readonly main: MainStage;
+  readonly resumedFrom: TicketState | undefined;
+  readonly serverName: string | undefined;
+  readonly alpn: string | undefined;
+  readonly group: { readonly id: number; readonly name: string } | undefined;
+  readonly signatureScheme: number | undefined;
+  readonly helloRetried: boolean;
+  /** Whether this client can use tickets at all. */
+  readonly canResume: boolean;
+}
+
+export interface ServerConnected extends Connected {
+  readonly canResume: boolean;
+  /** Code point of the key exchange group, for the tickets. */
+  readonly group: number | undefined;
+}
+
+/** The ticket settings of one connection. The application may change them at any time. */
+export interface TicketControl {
+  /** How many tickets follow a full handshake; read again before each one. */
+  count: number;
+  appData: Uint8Array;
+  /** Tickets generated so far; the next ticket's nonce. */
+  generated: number;
+}
+
+export interface ServerContext {
+  readonly config: ServerConfig;
+  readonly out: Output;
+  readonly tickets: TicketControl;
+}
+
+/** The whole receive side of the server. What is not in it is `unexpected_message`. */
+export const serverHandlers: HandlerTable<ServerState, ServerContext> = {
+  expect_client_hello: { client_hello: onClientHello },
+  expect_second_client_hello: { client_hello: onSecondClientHello },
+  expect_certificate: { certificate: onCertificate },
+  expect_certificate_verify: { certificate_verify: onCertificateVerify },
+  expect_finished: { finished: onFinished },
+  connected: { key_update: onKeyUpdate },
+};
