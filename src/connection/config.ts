@@ -14,7 +14,14 @@ import type {
 import { resolveSuite } from '../handshake/index.ts';
 import type { CertificateVerifier } from '../peer-auth/index.ts';
 import { MAX_TICKET_LIFETIME_SECONDS, RingSealer, TicketKeyRing, type TicketSealer } from '../tickets/index.ts';
-import { CipherSuite, type CipherSuiteName, NamedGroup, type NamedGroupName, SignatureScheme, type SignatureSchemeName } from '../wire/index.ts';
+import {
+  CipherSuite,
+  type CipherSuiteName,
+  NamedGroup,
+  type NamedGroupName,
+  SignatureScheme,
+  type SignatureSchemeName,
+} from '../wire/index.ts';
 
 /** Options of both roles. What is left out has the default named here or in {@link CommonConfig}. */
 export interface CommonOptions {
@@ -68,7 +75,11 @@ export interface ClientOptions extends CommonOptions {
   readonly requestOcsp?: boolean | undefined;
 }
 
-const DEFAULT_CIPHER_SUITES: readonly CipherSuiteName[] = ['TLS_AES_128_GCM_SHA256', 'TLS_AES_256_GCM_SHA384', 'TLS_CHACHA20_POLY1305_SHA256'];
+const DEFAULT_CIPHER_SUITES: readonly CipherSuiteName[] = [
+  'TLS_AES_128_GCM_SHA256',
+  'TLS_AES_256_GCM_SHA384',
+  'TLS_CHACHA20_POLY1305_SHA256',
+];
 const DEFAULT_GROUPS: readonly NamedGroupName[] = ['X25519MLKEM768', 'x25519', 'secp256r1', 'secp384r1', 'secp521r1'];
 const DEFAULT_SIGNATURE_SCHEMES: readonly SignatureSchemeName[] = [
   'ecdsa_secp256r1_sha256',
@@ -84,7 +95,11 @@ const DEFAULT_SIGNATURE_SCHEMES: readonly SignatureSchemeName[] = [
   'rsa_pss_pss_sha512',
 ];
 /** "These values refer solely to signatures which appear in certificates" (rfc9846#section-4.3.3). */
-const CERTIFICATE_ONLY_SCHEMES: readonly SignatureSchemeName[] = ['rsa_pkcs1_sha256', 'rsa_pkcs1_sha384', 'rsa_pkcs1_sha512'];
+const CERTIFICATE_ONLY_SCHEMES: readonly SignatureSchemeName[] = [
+  'rsa_pkcs1_sha256',
+  'rsa_pkcs1_sha384',
+  'rsa_pkcs1_sha512',
+];
 
 const DEFAULT_LIMITS: Limits = {
   clientHelloLength: 65_536,
@@ -150,13 +165,28 @@ function commonConfig(options: CommonOptions): CommonConfig {
   return {
     crypto,
     clock,
-    cipherSuites: resolve('cipherSuites', options.cipherSuites, DEFAULT_CIPHER_SUITES, CipherSuite, (_, name): Suite | undefined =>
-      resolveSuite(name as CipherSuiteName, crypto),
+    cipherSuites: resolve(
+      'cipherSuites',
+      options.cipherSuites,
+      DEFAULT_CIPHER_SUITES,
+      CipherSuite,
+      (_, name): Suite | undefined => resolveSuite(name as CipherSuiteName, crypto),
     ),
-    groups: resolve('groups', options.groups, DEFAULT_GROUPS, NamedGroup, (id): KeyExchange | undefined => crypto.keyExchange(id)),
-    signatureSchemes: resolve('signatureSchemes', options.signatureSchemes, DEFAULT_SIGNATURE_SCHEMES, SignatureScheme, (id) => id),
+    groups: resolve('groups', options.groups, DEFAULT_GROUPS, NamedGroup, (id): KeyExchange | undefined =>
+      crypto.keyExchange(id),
+    ),
+    signatureSchemes: resolve(
+      'signatureSchemes',
+      options.signatureSchemes,
+      DEFAULT_SIGNATURE_SCHEMES,
+      SignatureScheme,
+      (id) => id,
+    ),
     certificateSignatureSchemes: CERTIFICATE_ONLY_SCHEMES.map((name) => SignatureScheme[name]),
-    recordSizeLimit: options.recordSizeLimit === false ? undefined : inRange('recordSizeLimit', options.recordSizeLimit ?? 16_385, 64, 16_385),
+    recordSizeLimit:
+      options.recordSizeLimit === false
+        ? undefined
+        : inRange('recordSizeLimit', options.recordSizeLimit ?? 16_385, 64, 16_385),
     maxSendFragment: inRange('maxSendFragment', options.maxSendFragment ?? 16_384, 512, 16_384),
     padding: options.padding,
     keyLog: options.keyLog,
@@ -172,21 +202,33 @@ function resolve<T>(
   table: Readonly<Record<string, number>>,
   find: (id: number, name: string) => T | undefined,
 ): readonly T[] {
-  if (wanted?.length === 0) throw new TlsUsageError(`config.bad_${option}`, `${option} is empty; name at least one of ${Object.keys(table).join(', ')}`);
+  if (wanted?.length === 0)
+    throw new TlsUsageError(
+      `config.bad_${option}`,
+      `${option} is empty; name at least one of ${Object.keys(table).join(', ')}`,
+    );
   const found: T[] = [];
   for (const name of wanted ?? defaults) {
     const id = table[name];
-    if (id === undefined) throw new TlsUsageError(`config.bad_${option}`, `${option}: there is no ${name}; there are ${Object.keys(table).join(', ')}`);
+    if (id === undefined)
+      throw new TlsUsageError(
+        `config.bad_${option}`,
+        `${option}: there is no ${name}; there are ${Object.keys(table).join(', ')}`,
+      );
     const item = find(id, name);
     if (item !== undefined) found.push(item);
-    else if (wanted) throw new TlsUsageError(`config.bad_${option}`, `${option}: the crypto provider does not have ${name}`);
+    else if (wanted)
+      throw new TlsUsageError(`config.bad_${option}`, `${option}: the crypto provider does not have ${name}`);
   }
   return found;
 }
 
 function inRange(option: string, value: number, min: number, max: number): number {
   if (!Number.isInteger(value) || value < min || value > max) {
-    throw new TlsUsageError('config.out_of_range', `${option} is ${value}, but must be an integer from ${min} to ${max}`);
+    throw new TlsUsageError(
+      'config.out_of_range',
+      `${option} is ${value}, but must be an integer from ${min} to ${max}`,
+    );
   }
   return value;
 }
@@ -194,14 +236,18 @@ function inRange(option: string, value: number, min: number, max: number): numbe
 function checkAlpn(names: readonly string[] = []): readonly string[] {
   for (const name of names) {
     if (name.length < 1 || name.length > 255 || /[^\0-\u00ff]/.test(name)) {
-      throw new TlsUsageError('config.bad_alpn', `an application protocol name must be 1 to 255 bytes, not ${JSON.stringify(name)}`);
+      throw new TlsUsageError(
+        'config.bad_alpn',
+        `an application protocol name must be 1 to 255 bytes, not ${JSON.stringify(name)}`,
+      );
     }
   }
   return [...names];
 }
 
 function ticketConfig({ tickets = {}, crypto }: ServerOptions): ServerTicketConfig {
-  const { count, lifetimeSeconds, sealer } = typeof tickets === 'number' ? { count: tickets } : (tickets as TicketOptions);
+  const { count, lifetimeSeconds, sealer } =
+    typeof tickets === 'number' ? { count: tickets } : (tickets as TicketOptions);
   return {
     count: inRange('tickets.count', count ?? 2, 0, Number.MAX_SAFE_INTEGER),
     lifetimeSeconds: inRange('tickets.lifetimeSeconds', lifetimeSeconds ?? 7_200, 1, MAX_TICKET_LIFETIME_SECONDS),

@@ -1,11 +1,19 @@
 import type { Secret } from '../bytes/index.ts';
 import { concat } from '../bytes/index.ts';
-import { AlertDescription, type AlertName, alertName, peerFault, TlsAlertError, TlsPeerAlertError, TlsUsageError } from '../errors/index.ts';
+import {
+  AlertDescription,
+  type AlertName,
+  alertName,
+  peerFault,
+  TlsAlertError,
+  TlsPeerAlertError,
+  TlsUsageError,
+} from '../errors/index.ts';
 import {
   type ClientConfig,
   type ClientState,
-  clientHandlers,
   type ConnectionInfo,
+  clientHandlers,
   ENDS_ITS_RECORD,
   type Epoch,
   exportKeyingMaterial,
@@ -25,7 +33,14 @@ import {
   type TrafficKeys,
   wipeSecrets,
 } from '../handshake/index.ts';
-import { HandshakeJoiner, type PlainRecord, plaintextRecords, RecordDeframer, RecordOpener, RecordProtector } from '../record/index.ts';
+import {
+  HandshakeJoiner,
+  type PlainRecord,
+  plaintextRecords,
+  RecordDeframer,
+  RecordOpener,
+  RecordProtector,
+} from '../record/index.ts';
 import { ContentType, decodeHandshakeMessage, HandshakeType, ProtocolVersion } from '../wire/index.ts';
 import type { ClientEngineOptions, EngineHooks, TlsEngine } from './types.ts';
 
@@ -42,7 +57,10 @@ export function createClientEngine(config: ClientConfig, options: ClientEngineOp
 type State = ClientState | ServerState;
 type Context = {
   readonly config: ServerConfig | ClientConfig;
-  readonly options: { readonly serverName: string | undefined; readonly tickets: NonNullable<ClientEngineOptions['tickets']> };
+  readonly options: {
+    readonly serverName: string | undefined;
+    readonly tickets: NonNullable<ClientEngineOptions['tickets']>;
+  };
   readonly out: Output;
   readonly tickets: TicketControl;
 };
@@ -102,7 +120,7 @@ class Engine implements TlsEngine, Output {
     // The two tables have states and contexts of their own; the engine only passes on what they gave it.
     this.#handlers = (isServer ? serverHandlers : clientHandlers) as unknown as Handlers;
     const { limits } = config;
-    this.#joiner = new HandshakeJoiner((type) =>
+    this.#joiner = new HandshakeJoiner((type: number) =>
       type === HandshakeType.client_hello
         ? limits.clientHelloLength
         : type === HandshakeType.certificate
@@ -136,7 +154,9 @@ class Engine implements TlsEngine, Output {
     this.#deframer.push(bytes);
     if (this.#parkedOn === undefined) this.#guard(() => this.#readRecords());
     else if (this.#deframer.buffered > this.#cx.config.limits.parkedInputLength) {
-      this.#fail(new TlsAlertError('local.failed', 'internal_error', `too much input while waiting for ${this.#parkedOn}`));
+      this.#fail(
+        new TlsAlertError('local.failed', 'internal_error', `too much input while waiting for ${this.#parkedOn}`),
+      );
     }
   }
 
@@ -162,20 +182,23 @@ class Engine implements TlsEngine, Output {
   }
 
   write(plaintext: Uint8Array): void {
-    if (this.#handshake.at !== 'connected') throw new TlsUsageError('connection.not_secure', `cannot write in state ${this.state}: wait for the secure event`);
+    if (this.#handshake.at !== 'connected')
+      throw new TlsUsageError(
+        'connection.not_secure',
+        `cannot write in state ${this.state}: wait for the secure event`,
+      );
     if (this.writeClosed) throw new TlsUsageError('connection.write_closed', 'cannot write after close');
     this.flush();
-    let rest = plaintext;
-    const protector = (): RecordProtector => this.#protector!;
     // "Implementations MUST … update keys" before the limit of the cipher (rfc9846#section-5.5); one write may cross it.
-    while (protector().exhausted(protector().recordsFor(rest.length))) {
-      const fits = Math.min(rest.length, protector().roomLeft());
-      if (fits > 0) this.#output.push(protector().protect(ContentType.application_data, rest.subarray(0, fits)));
-      rest = rest.subarray(fits);
-      this.updateKeys(false);
+    let rest = plaintext;
+    do {
+      if (this.#protector!.room === 0) this.updateKeys(false);
       this.#flushFlight();
-    }
-    if (rest.length > 0 || plaintext.length === 0) this.#output.push(protector().protect(ContentType.application_data, rest));
+      const protector = this.#protector!;
+      const piece = rest.subarray(0, protector.room * protector.maxFragment);
+      this.#output.push(protector.protect(ContentType.application_data, piece));
+      rest = rest.subarray(piece.length);
+    } while (rest.length > 0);
   }
 
   flush(): void {
@@ -214,14 +237,16 @@ class Engine implements TlsEngine, Output {
 
   updateKeys(requestPeer = false): void {
     const state = this.#handshake;
-    if (state.at !== 'connected' || this.writeClosed) throw new TlsUsageError('connection.not_secure', `cannot update keys in state ${this.state}`);
+    if (state.at !== 'connected' || this.writeClosed)
+      throw new TlsUsageError('connection.not_secure', `cannot update keys in state ${this.state}`);
     this.#keyUpdateOwed = false;
     this.#handshake = sendKeyUpdate(state, requestPeer, this);
   }
 
   exportKeyingMaterial(length: number, label: string, context: Uint8Array = new Uint8Array(0)): Uint8Array {
     const state = this.#handshake;
-    if (state.at !== 'connected') throw new TlsUsageError('connection.not_secure', `no keying material in state ${this.state}`);
+    if (state.at !== 'connected')
+      throw new TlsUsageError('connection.not_secure', `no keying material in state ${this.state}`);
     return exportKeyingMaterial(state.kdf, state.exporterSecret as Secret, label, context, length);
   }
 
@@ -230,12 +255,17 @@ class Engine implements TlsEngine, Output {
   }
 
   set numTickets(count: number) {
-    if (!Number.isInteger(count) || count < 0) throw new TlsUsageError('tickets.bad_count', `numTickets is ${count}, but must be an integer of 0 or more`);
+    if (!Number.isInteger(count) || count < 0)
+      throw new TlsUsageError('tickets.bad_count', `numTickets is ${count}, but must be an integer of 0 or more`);
     this.#cx.tickets.count = count;
   }
 
   requestTickets(count = 1): boolean {
-    if (!Number.isInteger(count) || count < 0) throw new TlsUsageError('tickets.bad_count', `${count} tickets requested, but it must be an integer of 0 or more`);
+    if (!Number.isInteger(count) || count < 0)
+      throw new TlsUsageError(
+        'tickets.bad_count',
+        `${count} tickets requested, but it must be an integer of 0 or more`,
+      );
     if (this.role !== 'server' || this.#handshake.at !== 'connected' || this.writeClosed) return false;
     if (this.#requestedTickets + count > this.#cx.config.limits.ticketsSent) return false;
     this.#requestedTickets += count;
@@ -329,32 +359,39 @@ class Engine implements TlsEngine, Output {
   }
 
   #onRecord(record: PlainRecord): void {
-    if (record.type === ContentType.change_cipher_spec) return this.#onChangeCipherSpec(record.fragment);
-    if (this.#opener === undefined) return this.#onPlaintext(record);
-    if (record.type !== ContentType.application_data) return this.#onUnprotected(record);
-    if (this.#skippable !== undefined) {
-      const opened = this.#opener.tryOpen(record);
-      if (opened === undefined) return this.#skip(record);
-      this.#skippable = undefined;
-      return this.#onContent(opened.type, opened.content);
-    }
-    const { type, content } = this.#opener.open(record);
-    this.#onContent(type, content);
+    if (record.type === ContentType.change_cipher_spec) this.#onChangeCipherSpec(record.fragment);
+    else if (this.#opener === undefined) this.#onPlaintext(record);
+    else if (record.type !== ContentType.application_data) this.#onUnprotected(record, this.#opener);
+    else this.#onProtected(record, this.#opener);
   }
 
   #onPlaintext(record: PlainRecord): void {
-    if (record.type === ContentType.application_data) {
-      if (this.#skippable !== undefined && this.#skipPlaintext) return this.#skip(record);
+    if (record.type !== ContentType.application_data) {
+      if (this.#skipPlaintext) this.#skippable = undefined;
+      this.#skipPlaintext = false;
+      this.#onContent(record.type, record.fragment);
+    } else if (this.#skipPlaintext) {
+      this.#skip(record);
+    } else {
       throw peerFault('record.unexpected_type', 'application data before the handshake');
     }
-    this.#skipPlaintext = false;
-    this.#onContent(record.type, record.fragment);
+  }
+
+  #onProtected(record: PlainRecord, opener: RecordOpener): void {
+    const opened = this.#skippable === undefined ? opener.open(record) : opener.tryOpen(record);
+    if (opened === undefined) {
+      this.#skip(record);
+    } else {
+      this.#skippable = undefined;
+      this.#onContent(opened.type, opened.content);
+    }
   }
 
   /** A peer that gave up before it had keys sends its alert in the clear; later nobody may. */
-  #onUnprotected(record: PlainRecord): void {
-    if (record.type === ContentType.alert && this.#readEpoch === 'handshake' && this.#opener!.opened === 0) return this.#onAlert(record.fragment);
-    throw peerFault('record.unexpected_type', 'not protected');
+  #onUnprotected(record: PlainRecord, opener: RecordOpener): void {
+    const early = this.#readEpoch === 'handshake' && opener.opened === 0;
+    if (record.type !== ContentType.alert || !early) throw peerFault('record.unexpected_type', 'not protected');
+    this.#onAlert(record.fragment);
   }
 
   /** Early data that was refused "MUST be skipped", within limits (rfc9846#section-4.3.10). */
@@ -372,23 +409,37 @@ class Engine implements TlsEngine, Output {
 
   #onContent(type: number, content: Uint8Array): void {
     if (type !== ContentType.handshake && this.#joiner.pending) throw peerFault('record.interleaved');
-    if (type === ContentType.application_data) return this.#onApplicationData(content);
-    if (type === ContentType.alert) return this.#onAlert(content);
-    if (type !== ContentType.handshake) throw peerFault('record.unexpected_type');
-    if (content.length === 0) throw peerFault('record.empty');
-    this.#joiner.push(content);
+    switch (type) {
+      case ContentType.application_data:
+        this.#onApplicationData(content);
+        break;
+      case ContentType.alert:
+        this.#onAlert(content);
+        break;
+      case ContentType.handshake:
+        this.#joiner.push(content);
+        break;
+      default:
+        throw peerFault('record.unexpected_type', `inner type ${type}`);
+    }
   }
 
   #onApplicationData(content: Uint8Array): void {
-    if (this.#handshake.at !== 'connected' || this.#readEpoch !== 'application') throw peerFault('record.unexpected_type', 'application data before Finished');
-    if (content.length === 0) return this.#countEmpty();
+    if (this.#handshake.at !== 'connected' || this.#readEpoch !== 'application') {
+      throw peerFault('record.unexpected_type', 'application data before Finished');
+    }
+    if (content.length === 0) {
+      this.#countEmpty();
+      return;
+    }
     this.#emptyRecordsInARow = 0;
     this.#keyUpdatesInARow = 0;
     this.emit({ type: 'data', bytes: content });
   }
 
   #countEmpty(): void {
-    if (++this.#emptyRecordsInARow > this.#cx.config.limits.emptyRecordsInARow) throw peerFault('record.too_many_empty');
+    if (++this.#emptyRecordsInARow > this.#cx.config.limits.emptyRecordsInARow)
+      throw peerFault('record.too_many_empty');
   }
 
   /** @spec rfc9846#section-6 */
@@ -412,9 +463,12 @@ class Engine implements TlsEngine, Output {
   #onHandshakeMessage(type: number, body: Uint8Array, raw: Uint8Array): void {
     const message = decodeHandshakeMessage(type, body);
     if (ENDS_ITS_RECORD.has(message.type) && !this.#joiner.aligned) throw peerFault('record.not_aligned', message.type);
-    if (message.type === 'key_update' && ++this.#keyUpdatesInARow > this.#cx.config.limits.keyUpdatesInARow) throw peerFault('key_update.too_many');
+    if (message.type === 'key_update' && ++this.#keyUpdatesInARow > this.#cx.config.limits.keyUpdatesInARow)
+      throw peerFault('key_update.too_many');
     const state = this.#handshake as State;
-    const handler = this.#handlers[state.at][message.type] as ((s: State, m: Received, cx: Context) => Next<State>) | undefined;
+    const handler = this.#handlers[state.at][message.type] as
+      | ((s: State, m: Received, cx: Context) => Next<State>)
+      | undefined;
     if (handler === undefined) throw peerFault('handshake.unexpected_message', `${message.type} in state ${state.at}`);
     this.#settle(handler(state, { ...message, raw }, this.#cx));
   }
@@ -454,7 +508,15 @@ class Engine implements TlsEngine, Output {
       run();
     } catch (error) {
       if (error instanceof TlsAlertError) this.#fail(error);
-      else this.#fail(new TlsAlertError('local.failed', 'internal_error', `this side failed: ${error instanceof Error ? error.message : String(error)}`, { cause: error }));
+      else
+        this.#fail(
+          new TlsAlertError(
+            'local.failed',
+            'internal_error',
+            `this side failed: ${error instanceof Error ? error.message : String(error)}`,
+            { cause: error },
+          ),
+        );
     }
   }
 

@@ -1,5 +1,5 @@
-import type { ClientTicket } from '../tickets/index.ts';
 import type { ConnectionInfo, TlsEvent } from '../handshake/events.ts';
+import type { ClientTicket } from '../tickets/index.ts';
 
 /**
  * A TLS connection without a socket: bytes in, bytes out, facts out.

@@ -90,7 +90,9 @@ export interface ServerConfig extends CommonConfig {
   readonly role: 'server';
   readonly credentials: readonly Credential[];
   /** Asked first; `undefined` falls back to `credentials`. `'unrecognized_name'` refuses the connection with that alert. */
-  readonly chooseCredential: ((hello: ClientHelloInfo) => MaybePromise<Credential | 'unrecognized_name' | undefined>) | undefined;
+  readonly chooseCredential:
+    | ((hello: ClientHelloInfo) => MaybePromise<Credential | 'unrecognized_name' | undefined>)
+    | undefined;
   /** Names in order of preference; empty: the extension is ignored. */
   readonly alpn: readonly string[];
   /** Replaces `alpn`; `undefined` refuses with `no_application_protocol`. */

@@ -30,9 +30,21 @@ export type TlsEvent =
   /** Client: a ticket arrived. */
   | { readonly type: 'ticket'; readonly ticket: ClientTicket }
   /** Server: a ticket was sealed and put in front of the outgoing bytes. `index` counts from 0 on this connection. */
-  | { readonly type: 'ticket_issued'; readonly index: number; readonly requested: boolean; readonly ticket: Uint8Array; readonly nonce: Uint8Array; readonly state: Omit<TicketState, 'psk'> }
+  | {
+      readonly type: 'ticket_issued';
+      readonly index: number;
+      readonly requested: boolean;
+      readonly ticket: Uint8Array;
+      readonly nonce: Uint8Array;
+      readonly state: Omit<TicketState, 'psk'>;
+    }
   /** Server: a ticket was offered or due, and not redeemed or not issued. */
-  | { readonly type: 'ticket_declined'; readonly during: 'redeem' | 'issue'; readonly reason: TicketDecline; readonly identityIndex: number | undefined }
+  | {
+      readonly type: 'ticket_declined';
+      readonly during: 'redeem' | 'issue';
+      readonly reason: TicketDecline;
+      readonly identityIndex: number | undefined;
+    }
   | { readonly type: 'key_updated'; readonly direction: 'read' | 'write' }
   /** A warning alert of the peer, such as user_canceled. */
   | { readonly type: 'alert'; readonly alert: AlertName | `unknown_${number}` }

@@ -1,3 +1,4 @@
+export { exportKeyingMaterial } from '../schedule/index.ts';
 export { startClient } from './client/client-hello.ts';
 export { type ClientConnected, type ClientContext, type ClientState, clientHandlers } from './client/states.ts';
 export * from './config.ts';
@@ -5,7 +6,12 @@ export { type Connected, sendKeyUpdate } from './connected.ts';
 export * from './context.ts';
 export * from './events.ts';
 export { issueTicket } from './server/issue.ts';
-export { type ServerConnected, type ServerContext, type ServerState, serverHandlers, type TicketControl } from './server/states.ts';
+export {
+  type ServerConnected,
+  type ServerContext,
+  type ServerState,
+  serverHandlers,
+  type TicketControl,
+} from './server/states.ts';
 export { resolveSuite } from './suites.ts';
 export { wipeSecrets } from './wipe.ts';
-export { exportKeyingMaterial } from '../schedule/index.ts';

@@ -7,7 +7,8 @@ export function chooseScheme(credential: Credential, accepted: readonly number[]
 }
 
 const EMPTY = new Uint8Array(0);
-const encoded = new WeakMap<Credential, Map<boolean, Uint8Array>>();
+const plain = new WeakMap<Credential, Uint8Array>();
+const stapled = new WeakMap<Credential, Uint8Array>();
 
 /**
  * The Certificate message of a server, encoded once for each credential.
@@ -15,15 +16,21 @@ const encoded = new WeakMap<Credential, Map<boolean, Uint8Array>>();
  * @spec rfc9846#section-4.5.1
  */
 export function certificateMessage(credential: Credential, withOcsp: boolean): Uint8Array {
-  let forms = encoded.get(credential);
-  if (forms === undefined) encoded.set(credential, (forms = new Map()));
-  let message = forms.get(withOcsp);
-  if (message === undefined) forms.set(withOcsp, (message = encodeCertificate(credential, withOcsp, EMPTY)));
+  const cache = withOcsp ? stapled : plain;
+  let message = cache.get(credential);
+  if (message === undefined) {
+    message = encodeCertificate(credential, withOcsp, EMPTY);
+    cache.set(credential, message);
+  }
   return message;
 }
 
 /** A Certificate message; without a credential it says that there is none to show. */
-export function encodeCertificate(credential: Credential | undefined, withOcsp: boolean, context: Uint8Array): Uint8Array {
+export function encodeCertificate(
+  credential: Credential | undefined,
+  withOcsp: boolean,
+  context: Uint8Array,
+): Uint8Array {
   const ocspResponse = withOcsp ? credential?.ocspResponse : undefined;
   const entries = (credential?.chain ?? []).map((certificate, i) => ({
     certificate,

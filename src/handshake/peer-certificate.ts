@@ -22,7 +22,10 @@ export function judgeCertificate<S>(
 ): Next<S> {
   const chain = message.entries.map((entry) => entry.certificate);
   if (chain.length > config.limits.certificateChainLength) {
-    throw peerFault('certificate.unparsable', `a chain of ${chain.length} certificates, allowed are ${config.limits.certificateChainLength}`);
+    throw peerFault(
+      'certificate.unparsable',
+      `a chain of ${chain.length} certificates, allowed are ${config.limits.certificateChainLength}`,
+    );
   }
   const key = readLeafKey(config, chain[0]!);
   return ask('verifyPeer', verifier.verify({ ...question, chain, now: config.clock.now() }), (verdict) => {
@@ -56,8 +59,10 @@ export function checkCertificateVerify<S>(
   then: () => Next<S>,
 ): Next<S> {
   const scheme = message.algorithm;
-  if (!config.signatureSchemes.includes(scheme)) throw peerFault('handshake.signature_scheme_not_offered', nameOf(SignatureScheme, scheme));
-  if (!key.schemes.includes(scheme)) throw peerFault('handshake.signature_scheme_wrong_for_key', nameOf(SignatureScheme, scheme));
+  if (!config.signatureSchemes.includes(scheme))
+    throw peerFault('handshake.signature_scheme_not_offered', nameOf(SignatureScheme, scheme));
+  if (!key.schemes.includes(scheme))
+    throw peerFault('handshake.signature_scheme_wrong_for_key', nameOf(SignatureScheme, scheme));
   const valid: MaybePromise<boolean> = key.verify(scheme, signatureInput(role, transcriptHash), message.signature);
   return ask('verifySignature', valid, (good) => {
     if (!good) throw peerFault('handshake.bad_signature', nameOf(SignatureScheme, scheme));

@@ -11,7 +11,10 @@ const keys = new Map<KeyKind, { publicKey: KeyObject; privateKey: KeyObject }>()
 /** One key pair of each kind for the whole test process: RSA keys are slow to make. */
 export function keyPair(kind: KeyKind): { publicKey: KeyObject; privateKey: KeyObject } {
   let pair = keys.get(kind);
-  if (pair === undefined) keys.set(kind, (pair = generate(kind)));
+  if (pair === undefined) {
+    pair = generate(kind);
+    keys.set(kind, pair);
+  }
   return pair;
 }
 
@@ -35,7 +38,10 @@ export interface TestIdentity {
 export const TEST_NOW: number = Date.UTC(2026, 0, 1);
 
 /** A self-signed certificate with its key, valid from 2020 to 2049. */
-export async function makeIdentity(kind: KeyKind = 'p256', names: readonly string[] = ['localhost', '127.0.0.1', '::1']): Promise<TestIdentity> {
+export async function makeIdentity(
+  kind: KeyKind = 'p256',
+  names: readonly string[] = ['localhost', '127.0.0.1', '::1'],
+): Promise<TestIdentity> {
   const { publicKey, privateKey } = keyPair(kind);
   const signer = createSigner(privateKey);
   const certificate = await createSelfSigned({

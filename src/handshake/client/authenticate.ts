@@ -1,5 +1,11 @@
 import { peerFault } from '../../errors/index.ts';
-import { type Certificate, type CertificateRequest, type CertificateVerify, ExtensionType, nameOf } from '../../wire/index.ts';
+import {
+  type Certificate,
+  type CertificateRequest,
+  type CertificateVerify,
+  ExtensionType,
+  nameOf,
+} from '../../wire/index.ts';
 import type { Next, Received } from '../context.ts';
 import { checkCertificateVerify, judgeCertificate } from '../peer-certificate.ts';
 import type { ClientContext, ClientState, ClientStateAt } from './states.ts';
@@ -24,13 +30,15 @@ export function onCertificate(
 ): Next<ClientState> {
   const { handshake } = state;
   const request = state.at === 'expect_certificate' ? state.request : undefined;
-  if (message.context.length !== 0) throw peerFault('certificate.bad_context', 'it must be empty in a server certificate');
+  if (message.context.length !== 0)
+    throw peerFault('certificate.bad_context', 'it must be empty in a server certificate');
   // "The server's certificate_list MUST always be non-empty" (rfc9846#section-4.5.1).
   if (message.entries.length === 0) throw peerFault('certificate.empty');
   const statusRequested = handshake.offer.hello.extensions.statusRequest === true;
   for (const { extensionTypes } of message.entries) {
     const unasked = extensionTypes.find((type) => type !== ExtensionType.status_request || !statusRequested);
-    if (unasked !== undefined) throw peerFault('extension.not_requested', `${nameOf(ExtensionType, unasked)} in Certificate`);
+    if (unasked !== undefined)
+      throw peerFault('extension.not_requested', `${nameOf(ExtensionType, unasked)} in Certificate`);
   }
   const ocspResponse = message.entries[0]!.ocspResponse;
   handshake.transcript.add(message.raw);

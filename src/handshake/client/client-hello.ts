@@ -45,7 +45,8 @@ export function startClient(cx: ClientContext): Next<ClientState> {
 
 function generateShares(groups: readonly KeyExchange[]): MaybePromise<readonly OfferedShare[]> {
   const made = groups.map((group) => group.generate());
-  const pair = (shares: readonly KeyShare[]): OfferedShare[] => shares.map((share, i) => ({ group: groups[i]!, share }));
+  const pair = (shares: readonly KeyShare[]): OfferedShare[] =>
+    shares.map((share, i) => ({ group: groups[i]!, share }));
   return made.some(isPromise) ? Promise.all(made).then(pair) : pair(made as KeyShare[]);
 }
 
@@ -63,18 +64,31 @@ function greaseValues(config: ClientConfig): Grease {
   const value = (i: number): number => ((random[i]! & 0xf0) | 0x0a) * 0x0101;
   const extension = value(3);
   const last = value(4);
-  return { suite: value(0), group: value(1), version: value(2), extension, lastExtension: last === extension ? last ^ 0x1010 : last };
+  return {
+    suite: value(0),
+    group: value(1),
+    version: value(2),
+    extension,
+    lastExtension: last === extension ? last ^ 0x1010 : last,
+  };
 }
 
-function baseExtensions({ config, options }: ClientContext, shares: readonly OfferedShare[], grease: Grease | undefined): ClientHelloExtensions {
+function baseExtensions(
+  { config, options }: ClientContext,
+  shares: readonly OfferedShare[],
+  grease: Grease | undefined,
+): ClientHelloExtensions {
   const greaseShare = grease ? [{ group: grease.group, keyExchange: Uint8Array.of(0) }] : [];
   const schemes = config.signatureSchemes;
   return {
-    ...(options.serverName !== undefined && isDnsName(options.serverName) && { serverName: options.serverName.replace(/\.$/, '') }),
+    ...(options.serverName !== undefined &&
+      isDnsName(options.serverName) && { serverName: options.serverName.replace(/\.$/, '') }),
     ...(config.requestOcsp && { statusRequest: true }),
     supportedGroups: [...(grease ? [grease.group] : []), ...config.groups.map((g) => g.id)],
     signatureAlgorithms: schemes,
-    ...(config.certificateSignatureSchemes.length > 0 && { signatureAlgorithmsCert: [...schemes, ...config.certificateSignatureSchemes] }),
+    ...(config.certificateSignatureSchemes.length > 0 && {
+      signatureAlgorithmsCert: [...schemes, ...config.certificateSignatureSchemes],
+    }),
     ...(config.alpn.length > 0 && { alpn: config.alpn }),
     ...(config.recordSizeLimit !== undefined && { recordSizeLimit: config.recordSizeLimit }),
     keyShare: [...greaseShare, ...shares.map((s) => ({ group: s.group.id, keyExchange: s.share.publicValue }))],
@@ -109,7 +123,9 @@ function usableTickets({ config, options }: ClientContext): readonly ClientTicke
 /** Adds pre_shared_key with its binders to the hello, sends it, and adds it to the transcript. */
 export function sendClientHello(offer: Offer, { config, out }: ClientContext): Offer {
   const psks = offerPsks(offer.tickets, config);
-  const hello: ClientHello = psks ? { ...offer.hello, extensions: { ...offer.hello.extensions, preSharedKey: psks } } : offer.hello;
+  const hello: ClientHello = psks
+    ? { ...offer.hello, extensions: { ...offer.hello.extensions, preSharedKey: psks } }
+    : offer.hello;
   const raw = encodeHandshakeMessage(hello);
   if (psks) fillBinders(raw, psks, offer, config);
   offer.transcript.add(raw);

@@ -13,7 +13,8 @@ export function onEncryptedExtensions(
   const unasked = message.extensionTypes.find((type) => !asked.has(type));
   if (unasked !== undefined) throw peerFault('extension.not_requested', nameOf(ExtensionType, unasked));
   const { alpn, recordSizeLimit } = message.extensions;
-  if (alpn !== undefined && !handshake.offer.hello.extensions.alpn?.includes(alpn)) throw peerFault('encrypted_extensions.bad_alpn', alpn);
+  if (alpn !== undefined && !handshake.offer.hello.extensions.alpn?.includes(alpn))
+    throw peerFault('encrypted_extensions.bad_alpn', alpn);
   if (recordSizeLimit !== undefined) {
     if (recordSizeLimit < 64) throw peerFault('encrypted_extensions.bad_record_size_limit', String(recordSizeLimit));
     out.setPeerRecordSizeLimit(recordSizeLimit);

@@ -3,7 +3,12 @@ import type { Credential } from '../../crypto/index.ts';
 import { peerFault } from '../../errors/index.ts';
 import { signatureInput } from '../../peer-auth/index.ts';
 import { finishedMac, type MainStage, trafficKeys } from '../../schedule/index.ts';
-import { type CertificateRequest, encodeHandshakeMessage, type Finished, type HandshakeMessage } from '../../wire/index.ts';
+import {
+  type CertificateRequest,
+  encodeHandshakeMessage,
+  type Finished,
+  type HandshakeMessage,
+} from '../../wire/index.ts';
 import { ask, type Next, type Received } from '../context.ts';
 import { logSecret } from '../key-log.ts';
 import { chooseScheme, encodeCertificate } from '../own-certificate.ts';
@@ -14,7 +19,11 @@ import type { ClientConnected, ClientContext, ClientState, ClientStateAt } from 
  *
  * @spec rfc9846#section-4.5.3
  */
-export function onFinished(state: ClientStateAt<'expect_finished'>, message: Received<Finished>, cx: ClientContext): Next<ClientState> {
+export function onFinished(
+  state: ClientStateAt<'expect_finished'>,
+  message: Received<Finished>,
+  cx: ClientContext,
+): Next<ClientState> {
   const { handshake, request } = state;
   const { kdf, transcript, suite } = handshake;
   const { config, out } = cx;

@@ -1,5 +1,5 @@
 import { peerFault } from '../../errors/index.ts';
-import { isGrease, type HelloRetryRequest, nameOf, NamedGroup } from '../../wire/index.ts';
+import { type HelloRetryRequest, isGrease, NamedGroup, nameOf } from '../../wire/index.ts';
 import { ask, type Next, type Received } from '../context.ts';
 import { hashOfSuite } from '../suites.ts';
 import { sendClientHello } from './client-hello.ts';
@@ -30,7 +30,10 @@ export function onHelloRetryRequest(
   const resend = (shares: readonly OfferedShare[]): ClientState => {
     const extensions = {
       ...offer.hello.extensions,
-      keyShare: groupId === undefined ? offer.hello.extensions.keyShare! : shares.map((s) => ({ group: s.group.id, keyExchange: s.share.publicValue })),
+      keyShare:
+        groupId === undefined
+          ? offer.hello.extensions.keyShare!
+          : shares.map((s) => ({ group: s.group.id, keyExchange: s.share.publicValue })),
       ...(cookie && { cookie }),
     };
     const second: Offer = {
@@ -47,7 +50,9 @@ export function onHelloRetryRequest(
 
   if (groupId === undefined) return resend(offer.shares);
   const group = config.groups.find((g) => g.id === groupId);
-  if (group === undefined || isGrease(groupId)) throw peerFault('server_hello.group_not_offered', nameOf(NamedGroup, groupId));
-  if (offer.shares.some((s) => s.group.id === groupId)) throw peerFault('hello_retry_request.no_change', `a share for ${group.name} was there`);
+  if (group === undefined || isGrease(groupId))
+    throw peerFault('server_hello.group_not_offered', nameOf(NamedGroup, groupId));
+  if (offer.shares.some((s) => s.group.id === groupId))
+    throw peerFault('hello_retry_request.no_change', `a share for ${group.name} was there`);
   return ask('generateKeyShare', group.generate(), (share) => resend([{ group, share }]));
 }

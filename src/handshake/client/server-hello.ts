@@ -7,8 +7,8 @@ import {
   DOWNGRADE_TLS11,
   DOWNGRADE_TLS12,
   type HelloRetryRequest,
-  nameOf,
   NamedGroup,
+  nameOf,
   ProtocolVersion,
   type ServerHello,
 } from '../../wire/index.ts';
@@ -54,15 +54,21 @@ export function checkHello(
 ): Suite {
   if (selectedVersion === undefined) {
     const sentinel = random?.subarray(24);
-    if (sentinel && (equal(sentinel, DOWNGRADE_TLS12) || equal(sentinel, DOWNGRADE_TLS11))) throw peerFault('server_hello.downgrade');
-    throw peerFault('server_hello.unsupported_version', `it answered with 0x${message.legacyVersion.toString(16).padStart(4, '0')}`);
+    if (sentinel && (equal(sentinel, DOWNGRADE_TLS12) || equal(sentinel, DOWNGRADE_TLS11)))
+      throw peerFault('server_hello.downgrade');
+    throw peerFault(
+      'server_hello.unsupported_version',
+      `it answered with 0x${message.legacyVersion.toString(16).padStart(4, '0')}`,
+    );
   }
-  if (selectedVersion !== ProtocolVersion.tls13) throw peerFault('server_hello.bad_selected_version', `0x${selectedVersion.toString(16)}`);
+  if (selectedVersion !== ProtocolVersion.tls13)
+    throw peerFault('server_hello.bad_selected_version', `0x${selectedVersion.toString(16)}`);
   if (message.legacyVersion !== ProtocolVersion.tls12) throw peerFault('server_hello.bad_legacy_version');
   if (message.legacyCompressionMethod !== 0) throw peerFault('server_hello.bad_compression');
   if (!equal(message.legacySessionIdEcho, offer.hello.legacySessionId)) throw peerFault('server_hello.bad_session_id');
   const suite = config.cipherSuites.find((s) => s.id === message.cipherSuite);
-  if (suite === undefined) throw peerFault('server_hello.cipher_suite_not_offered', nameOf(CipherSuite, message.cipherSuite));
+  if (suite === undefined)
+    throw peerFault('server_hello.cipher_suite_not_offered', nameOf(CipherSuite, message.cipherSuite));
   return suite;
 }
 

@@ -10,11 +10,17 @@ import type { ClientConnected, ClientContext } from './states.ts';
  *
  * @spec rfc9846#section-4.7.1
  */
-export function onNewSessionTicket(state: ClientConnected, message: Received<NewSessionTicket>, { config, out }: ClientContext): ClientConnected {
+export function onNewSessionTicket(
+  state: ClientConnected,
+  message: Received<NewSessionTicket>,
+  { config, out }: ClientContext,
+): ClientConnected {
   const { kdf, info } = state;
-  if (message.lifetimeSeconds > MAX_TICKET_LIFETIME_SECONDS) throw peerFault('new_session_ticket.bad_lifetime', `${message.lifetimeSeconds} s`);
+  if (message.lifetimeSeconds > MAX_TICKET_LIFETIME_SECONDS)
+    throw peerFault('new_session_ticket.bad_lifetime', `${message.lifetimeSeconds} s`);
   const ticketsReceived = state.ticketsReceived + 1;
-  if (ticketsReceived > config.limits.ticketsReceived) throw peerFault('new_session_ticket.too_many', String(ticketsReceived));
+  if (ticketsReceived > config.limits.ticketsReceived)
+    throw peerFault('new_session_ticket.too_many', String(ticketsReceived));
   if (message.lifetimeSeconds === 0) return { ...state, ticketsReceived };
   const ticket: ClientTicket = {
     ticket: message.ticket.slice(),

@@ -1,10 +1,17 @@
 import { equal } from '../../bytes/index.ts';
 import { peerFault } from '../../errors/index.ts';
 import { Transcript } from '../../schedule/index.ts';
-import { type ClientHello, nameOf, NamedGroup } from '../../wire/index.ts';
+import { type ClientHello, NamedGroup, nameOf } from '../../wire/index.ts';
 import { ask, type Next, type Received } from '../context.ts';
 import { openRetryCookie, sendHelloRetryRequest } from './hello-retry.ts';
-import { chooseAlpn, chooseCredential, type Decision, helloInfo, negotiate, whatChangedAfterRetry } from './negotiate.ts';
+import {
+  chooseAlpn,
+  chooseCredential,
+  type Decision,
+  helloInfo,
+  negotiate,
+  whatChangedAfterRetry,
+} from './negotiate.ts';
 import { type Redeemed, redeemTicket } from './redeem.ts';
 import { sendServerFlight } from './server-flight.ts';
 import type { Retry, ServerContext, ServerState, ServerStateAt } from './states.ts';
@@ -12,7 +19,11 @@ import type { Retry, ServerContext, ServerState, ServerStateAt } from './states.
 type Go = Extract<Decision, { kind: 'go' }>;
 
 /** The first ClientHello: decide, then act. */
-export function onClientHello(_state: ServerStateAt<'expect_client_hello'>, hello: Received<ClientHello>, cx: ServerContext): Next<ServerState> {
+export function onClientHello(
+  _state: ServerStateAt<'expect_client_hello'>,
+  hello: Received<ClientHello>,
+  cx: ServerContext,
+): Next<ServerState> {
   const decision = negotiate(hello, cx.config);
   if (decision.kind === 'refuse') throw decision.error;
   const retry = openRetryCookie(hello, cx);
@@ -33,17 +44,26 @@ export function onSecondClientHello(
   const changed = retry.firstHello && whatChangedAfterRetry(retry.firstHello, hello);
   if (changed !== undefined) throw peerFault('client_hello.changed_after_retry', changed);
   const cookie = hello.extensions.cookie;
-  if (retry.cookie !== undefined && !(cookie && equal(cookie, retry.cookie))) throw peerFault('client_hello.bad_cookie');
+  if (retry.cookie !== undefined && !(cookie && equal(cookie, retry.cookie)))
+    throw peerFault('client_hello.bad_cookie');
   const shares = hello.extensions.keyShare ?? [];
   if (decision.kind === 'retry' || shares.length !== 1 || shares[0]!.group !== retry.group) {
-    throw peerFault('client_hello.changed_after_retry', `key_share must hold exactly ${nameOf(NamedGroup, retry.group)}`);
+    throw peerFault(
+      'client_hello.changed_after_retry',
+      `key_share must hold exactly ${nameOf(NamedGroup, retry.group)}`,
+    );
   }
   // The suite of the HelloRetryRequest is binding (rfc9846#section-4.2.4).
   return proceed(hello, { ...decision, suites: [retry.suite] }, retry, cx);
 }
 
 /** Resume, or choose a certificate; then send ServerHello … Finished. */
-function proceed(hello: Received<ClientHello>, decision: Go, retry: Retry | undefined, cx: ServerContext): Next<ServerState> {
+function proceed(
+  hello: Received<ClientHello>,
+  decision: Go,
+  retry: Retry | undefined,
+  cx: ServerContext,
+): Next<ServerState> {
   const transcript = retry?.transcript ?? new Transcript();
   const limit = hello.extensions.recordSizeLimit;
   if (limit !== undefined && cx.config.recordSizeLimit !== undefined) cx.out.setPeerRecordSizeLimit(limit);
@@ -51,18 +71,25 @@ function proceed(hello: Received<ClientHello>, decision: Go, retry: Retry | unde
     withAlpn(hello, cx, (alpn) => {
       const common = { hello, decision, retry, transcript, alpn };
       if (redeemed !== undefined) return sendServerFlight({ ...common, authentication: redeemed }, cx);
-      return withCredential(hello, decision, cx, (credential) => sendServerFlight({ ...common, authentication: { credential } }, cx));
+      return withCredential(hello, decision, cx, (credential) =>
+        sendServerFlight({ ...common, authentication: { credential } }, cx),
+      );
     }),
   );
 }
 
 /** @spec RFC 7301 section 3.2 */
-function withAlpn(hello: ClientHello, { config }: ServerContext, then: (alpn: string | undefined) => Next<ServerState>): Next<ServerState> {
+function withAlpn(
+  hello: ClientHello,
+  { config }: ServerContext,
+  then: (alpn: string | undefined) => Next<ServerState>,
+): Next<ServerState> {
   const offered = hello.extensions.alpn;
   if (offered === undefined || (config.alpn.length === 0 && !config.chooseAlpn)) return then(undefined);
   const choice = config.chooseAlpn ? config.chooseAlpn(helloInfo(hello)) : chooseAlpn(config.alpn, offered);
   return ask('chooseAlpn', choice, (alpn) => {
-    if (alpn === undefined || !offered.includes(alpn)) throw peerFault('client_hello.no_application_protocol', `the client offers ${offered.join(', ')}`);
+    if (alpn === undefined || !offered.includes(alpn))
+      throw peerFault('client_hello.no_application_protocol', `the client offers ${offered.join(', ')}`);
     return then(alpn);
   });
 }

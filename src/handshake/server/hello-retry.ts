@@ -59,7 +59,12 @@ function cookieContent(suite: Suite, group: number, firstHelloHash: Uint8Array):
 }
 
 /** Depends on its arguments alone, so that the holder of a cookie can write it again. */
-function encodeHelloRetryRequest(hello: ClientHello, cipherSuite: number, group: number, cookie: Uint8Array | undefined): Uint8Array {
+function encodeHelloRetryRequest(
+  hello: ClientHello,
+  cipherSuite: number,
+  group: number,
+  cookie: Uint8Array | undefined,
+): Uint8Array {
   return encodeHandshakeMessage({
     type: 'hello_retry_request',
     legacyVersion: ProtocolVersion.tls12,

@@ -1,6 +1,11 @@
 import type { MaybePromise } from '../../crypto/index.ts';
 import { ticketPsk } from '../../schedule/index.ts';
-import { MAX_TICKET_LIFETIME_SECONDS, type TicketDecline, type TicketSealer, type TicketState } from '../../tickets/index.ts';
+import {
+  MAX_TICKET_LIFETIME_SECONDS,
+  type TicketDecline,
+  type TicketSealer,
+  type TicketState,
+} from '../../tickets/index.ts';
 import { encodeHandshakeMessage, Reader, Writer } from '../../wire/index.ts';
 import { isPromise } from '../context.ts';
 import type { ServerConnected, ServerContext } from './states.ts';
@@ -32,7 +37,11 @@ export function issueTicket(state: ServerConnected, requested: boolean, cx: Serv
   };
   if (sealer === undefined) return decline('disabled');
   if (!state.canResume) return decline('no_usable_psk_mode');
-  const lifetimeSeconds = Math.min(config.tickets.lifetimeSeconds, sealer.maxLifetimeSeconds(now), MAX_TICKET_LIFETIME_SECONDS);
+  const lifetimeSeconds = Math.min(
+    config.tickets.lifetimeSeconds,
+    sealer.maxLifetimeSeconds(now),
+    MAX_TICKET_LIFETIME_SECONDS,
+  );
   if (lifetimeSeconds < 1) return decline('expired');
 
   const index = tickets.generated++;
@@ -55,7 +64,15 @@ export function issueTicket(state: ServerConnected, requested: boolean, cx: Serv
     if (ticket === undefined || ticket.length === 0 || ticket.length > 0xffff) {
       decline('sealer_failed');
     } else {
-      out.send(encodeHandshakeMessage({ type: 'new_session_ticket', lifetimeSeconds, ageAdd: ticketState.ageAdd, nonce, ticket }));
+      out.send(
+        encodeHandshakeMessage({
+          type: 'new_session_ticket',
+          lifetimeSeconds,
+          ageAdd: ticketState.ageAdd,
+          nonce,
+          ticket,
+        }),
+      );
       const { psk: _secret, ...open } = ticketState;
       out.emit({ type: 'ticket_issued', index, requested, ticket, nonce, state: open });
     }

@@ -1,6 +1,13 @@
 import type { Credential, KeyExchange } from '../../crypto/index.ts';
 import { peerFault, type TlsAlertError } from '../../errors/index.ts';
-import { type ClientHello, type KeyShareEntry, nameOf, NamedGroup, ProtocolVersion, PskKeyExchangeMode } from '../../wire/index.ts';
+import {
+  type ClientHello,
+  type KeyShareEntry,
+  NamedGroup,
+  nameOf,
+  ProtocolVersion,
+  PskKeyExchangeMode,
+} from '../../wire/index.ts';
 import type { ClientHelloInfo, ServerConfig, Suite } from '../config.ts';
 import { chooseScheme } from '../own-certificate.ts';
 
@@ -28,19 +35,25 @@ export function negotiate(hello: ClientHello, config: ServerConfig): Decision {
   const x = hello.extensions;
   if (!x.supportedVersions?.includes(ProtocolVersion.tls13)) return refuse('client_hello.unsupported_version');
   // "For every TLS 1.3 ClientHello, this vector MUST contain exactly one byte, set to zero" (rfc9846#section-4.2.2).
-  if (hello.legacyCompressionMethods.length !== 1 || hello.legacyCompressionMethods[0] !== 0) return refuse('client_hello.bad_compression');
+  if (hello.legacyCompressionMethods.length !== 1 || hello.legacyCompressionMethods[0] !== 0)
+    return refuse('client_hello.bad_compression');
 
   // rfc9846#section-9.2: which extensions must come together.
-  if (x.preSharedKey && !x.pskKeyExchangeModes) return refuse('client_hello.missing_extension', 'psk_key_exchange_modes');
-  if (!x.preSharedKey && !x.signatureAlgorithms) return refuse('client_hello.missing_extension', 'signature_algorithms');
+  if (x.preSharedKey && !x.pskKeyExchangeModes)
+    return refuse('client_hello.missing_extension', 'psk_key_exchange_modes');
+  if (!x.preSharedKey && !x.signatureAlgorithms)
+    return refuse('client_hello.missing_extension', 'signature_algorithms');
   if (!x.preSharedKey && !x.supportedGroups) return refuse('client_hello.missing_extension', 'supported_groups');
   if (x.supportedGroups && !x.keyShare) return refuse('client_hello.missing_extension', 'key_share');
   if (x.keyShare && !x.supportedGroups) return refuse('client_hello.missing_extension', 'supported_groups');
   const shares = x.keyShare ?? [];
   const groups = x.supportedGroups ?? [];
-  const wrong = shares.find((share, i) => !groups.includes(share.group) || shares.findIndex((s) => s.group === share.group) !== i);
+  const wrong = shares.find(
+    (share, i) => !groups.includes(share.group) || shares.findIndex((s) => s.group === share.group) !== i,
+  );
   if (wrong) return refuse('client_hello.bad_key_share', nameOf(NamedGroup, wrong.group));
-  if (x.recordSizeLimit !== undefined && x.recordSizeLimit < 64) return refuse('client_hello.bad_record_size_limit', String(x.recordSizeLimit));
+  if (x.recordSizeLimit !== undefined && x.recordSizeLimit < 64)
+    return refuse('client_hello.bad_record_size_limit', String(x.recordSizeLimit));
 
   const [suite, ...otherSuites] = config.cipherSuites.filter((s) => hello.cipherSuites.includes(s.id));
   if (suite === undefined) return refuse('client_hello.no_common_cipher_suite');
@@ -54,7 +67,8 @@ export function negotiate(hello: ClientHello, config: ServerConfig): Decision {
     return { kind: 'go', suites: [suite, ...otherSuites], exchange: { group, share }, pskMode };
   }
   if (common[0] !== undefined) return { kind: 'retry', suite, group: common[0] };
-  if (x.preSharedKey && pskMode === 'psk_ke') return { kind: 'go', suites: [suite, ...otherSuites], exchange: undefined, pskMode };
+  if (x.preSharedKey && pskMode === 'psk_ke')
+    return { kind: 'go', suites: [suite, ...otherSuites], exchange: undefined, pskMode };
   return refuse('client_hello.no_common_group');
 }
 

@@ -2,7 +2,12 @@ import { equalConstantTime } from '../../bytes/index.ts';
 import type { MaybePromise } from '../../crypto/index.ts';
 import { peerFault } from '../../errors/index.ts';
 import { EarlyStage, finishedMac, type Transcript } from '../../schedule/index.ts';
-import { MAX_TICKET_LIFETIME_SECONDS, type TicketDecline, type TicketSealer, type TicketState } from '../../tickets/index.ts';
+import {
+  MAX_TICKET_LIFETIME_SECONDS,
+  type TicketDecline,
+  type TicketSealer,
+  type TicketState,
+} from '../../tickets/index.ts';
 import { bindersLength, type ClientHello } from '../../wire/index.ts';
 import type { ServerConfig, Suite } from '../config.ts';
 import { ask, isPromise, type Next, type Received } from '../context.ts';
@@ -77,7 +82,12 @@ function openTicket(sealer: TicketSealer, ticket: Uint8Array, now: number): Mayb
 const CLOCK_SKEW_MS = 10_000;
 
 /** The suite to resume with, or why not. Pure. */
-export function judge(ticket: TicketState, hello: ClientHello, decision: Go, config: ServerConfig): Suite | TicketDecline {
+export function judge(
+  ticket: TicketState,
+  hello: ClientHello,
+  decision: Go,
+  config: ServerConfig,
+): Suite | TicketDecline {
   const now = config.clock.now();
   const lifetimeMs = Math.min(ticket.lifetimeSeconds, MAX_TICKET_LIFETIME_SECONDS) * 1000;
   if (now - ticket.issuedAt >= lifetimeMs) return 'expired';
@@ -111,5 +121,6 @@ function checkBinder(
   const binderKey = early.binderKey('res');
   const expected = finishedMac(kdf, binderKey, transcript.hashWith(truncated, kdf));
   binderKey.wipe();
-  if (!equalConstantTime(expected, psks.binders[index]!)) throw peerFault('client_hello.bad_binder', `identity ${index}`);
+  if (!equalConstantTime(expected, psks.binders[index]!))
+    throw peerFault('client_hello.bad_binder', `identity ${index}`);
 }
