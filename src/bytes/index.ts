@@ -26,6 +26,13 @@ export function equalConstantTime(a: Uint8Array, b: Uint8Array): boolean {
   return difference === 0;
 }
 
+/**
+ * The same bytes in an array of their own. Use this, not `slice`: that of a Node `Buffer` gives a view, and wiping one would wipe both.
+ */
+export function copyOf(bytes: Uint8Array): Uint8Array {
+  return new Uint8Array(bytes);
+}
+
 /** Whether two public byte strings are equal. Not for secrets. */
 export function equal(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

@@ -151,7 +151,8 @@ class Engine implements TlsEngine, Output {
 
   receive(bytes: Uint8Array): void {
     if (this.#over || this.readClosed) return;
-    this.#deframer.push(bytes);
+    // Node's Buffer is a Uint8Array with other manners (its slice is a view): inside there are plain ones only.
+    this.#deframer.push(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
     if (this.#parkedOn === undefined) this.#guard(() => this.#readRecords());
     else if (this.#deframer.buffered > this.#cx.config.limits.parkedInputLength) {
       this.#fail(

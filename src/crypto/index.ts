@@ -76,7 +76,9 @@ export interface KeyExchange {
    * The server's half: answers the client's public value.
    * Throws or rejects with {@link InvalidPublicValue} when it is not valid.
    */
-  encapsulate(publicValue: Uint8Array): MaybePromise<{ readonly publicValue: Uint8Array; readonly sharedSecret: Uint8Array }>;
+  encapsulate(
+    publicValue: Uint8Array,
+  ): MaybePromise<{ readonly publicValue: Uint8Array; readonly sharedSecret: Uint8Array }>;
 }
 
 export interface KeyShare {

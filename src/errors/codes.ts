@@ -13,7 +13,10 @@ export const PEER_FAULTS = {
   'record.interleaved': ['unexpected_message', 'another record type inside a fragmented handshake message'],
   'record.unexpected_type': ['unexpected_message', 'a record of this type is not allowed here'],
   'record.unexpected_change_cipher_spec': ['unexpected_message', 'a change_cipher_spec where none is allowed'],
-  'record.not_aligned': ['unexpected_message', 'handshake bytes follow in the same record after a message that changes keys'],
+  'record.not_aligned': [
+    'unexpected_message',
+    'handshake bytes follow in the same record after a message that changes keys',
+  ],
   'record.too_many': ['unexpected_message', 'the peer went on with the same key past its usage limit'],
   'record.too_many_empty': ['unexpected_message', 'too many empty records in a row'],
   // Alerts
@@ -27,7 +30,10 @@ export const PEER_FAULTS = {
   'handshake.finished_mismatch': ['decrypt_error', "the peer's Finished does not match the handshake"],
   'handshake.bad_signature': ['decrypt_error', "the peer's CertificateVerify signature is wrong"],
   'handshake.signature_scheme_not_offered': ['illegal_parameter', 'a signature scheme that was not offered'],
-  'handshake.signature_scheme_wrong_for_key': ['illegal_parameter', 'a signature scheme that does not fit the certificate key'],
+  'handshake.signature_scheme_wrong_for_key': [
+    'illegal_parameter',
+    'a signature scheme that does not fit the certificate key',
+  ],
   'handshake.bad_key_share': ['illegal_parameter', 'a key share that is not a valid public key'],
   'handshake.closed': ['unexpected_message', 'handshake data after the peer closed'],
   // Extensions
@@ -40,7 +46,10 @@ export const PEER_FAULTS = {
   'client_hello.bad_compression': ['illegal_parameter', 'legacy_compression_methods is not exactly the null method'],
   'client_hello.no_common_cipher_suite': ['handshake_failure', 'no cipher suite in common'],
   'client_hello.no_common_group': ['handshake_failure', 'no key exchange group in common'],
-  'client_hello.no_usable_certificate': ['handshake_failure', 'no certificate fits the signature algorithms of the client'],
+  'client_hello.no_usable_certificate': [
+    'handshake_failure',
+    'no certificate fits the signature algorithms of the client',
+  ],
   'client_hello.unrecognized_name': ['unrecognized_name', 'the server has no certificate for this name'],
   'client_hello.no_application_protocol': ['no_application_protocol', 'no application protocol in common'],
   'client_hello.missing_extension': ['missing_extension', 'a mandatory extension is missing'],
@@ -66,8 +75,14 @@ export const PEER_FAULTS = {
   'server_hello.psk_hash_mismatch': ['illegal_parameter', 'the cipher suite does not have the hash of the chosen PSK'],
   'hello_retry_request.no_change': ['illegal_parameter', 'HelloRetryRequest asks for nothing new'],
   'encrypted_extensions.bad_alpn': ['illegal_parameter', 'an application protocol that was not offered'],
-  'encrypted_extensions.bad_record_size_limit': ['illegal_parameter', 'record_size_limit is below 64 or above the maximum'],
-  'encrypted_extensions.unexpected_early_data': ['unsupported_extension', 'early_data was accepted without having been offered'],
+  'encrypted_extensions.bad_record_size_limit': [
+    'illegal_parameter',
+    'record_size_limit is below 64 or above the maximum',
+  ],
+  'encrypted_extensions.unexpected_early_data': [
+    'unsupported_extension',
+    'early_data was accepted without having been offered',
+  ],
   // Certificates
   'certificate.empty': ['decode_error', 'the server sent no certificate'],
   'certificate.required': ['certificate_required', 'a client certificate is required'],

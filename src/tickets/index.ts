@@ -1,5 +1,18 @@
-export { ClientTicketCache, type ClientTicketCacheOptions } from './client-cache.ts';
-export { TicketKeyRing, type TicketKeyRingOptions } from './key-ring.ts';
-export { RingSealer } from './sealer.ts';
-export { decodeClientTicket, decodeTicketState, encodeClientTicket, encodeTicketState } from './state.ts';
+export { ClientTicketCache, type ClientTicketCacheOptions, originKey, type TicketOrigin } from './client-cache.ts';
+export {
+  type HeldTicketKey,
+  type TicketKey,
+  type TicketKeyInfo,
+  TicketKeyRing,
+  type TicketKeyRingOptions,
+  type TicketKeyState,
+} from './key-ring.ts';
+export { RingCookieSealer, type RingCookieSealerOptions, RingSealer, type RingSealerOptions } from './sealer.ts';
+export {
+  decodeClientTicket,
+  decodeTicketState,
+  encodeClientTicket,
+  encodeTicketState,
+  TICKET_STATE_LABEL,
+} from './state.ts';
 export * from './types.ts';

@@ -99,7 +99,10 @@ test('a ticket dies at its lifetime, and the refusal has a name', async () => {
   // A client that does not look at the clock.
   const pair = await connect(world, { tickets: [{ ...ticket!, lifetimeSeconds: 600 }] });
   assert.equal(pair.client.engine.info?.resumed, false);
-  assert.deepEqual(eventsOf(pair.server, 'ticket_declined').map((e) => [e.during, e.reason, e.identityIndex]), [['redeem', 'expired', 0]]);
+  assert.deepEqual(
+    eventsOf(pair.server, 'ticket_declined').map((e) => [e.during, e.reason, e.identityIndex]),
+    [['redeem', 'expired', 0]],
+  );
 });
 
 test('a ticket of another server name is declined, and the handshake goes on in full', async () => {
@@ -116,7 +119,10 @@ test('a ticket that no key opens is declined, and the second identity is taken',
   const broken = { ...a!, ticket: a!.ticket.map((byte, i) => (i === 40 ? byte ^ 1 : byte)) };
   const pair = await connect(world, { tickets: [broken, b!] });
   assert.equal(pair.client.engine.info?.resumed, true);
-  assert.deepEqual(eventsOf(pair.server, 'ticket_declined').map((e) => [e.reason, e.identityIndex]), [['no_key', 0]]);
+  assert.deepEqual(
+    eventsOf(pair.server, 'ticket_declined').map((e) => [e.reason, e.identityIndex]),
+    [['no_key', 0]],
+  );
 });
 
 test('a wrong PSK is caught by the binder', async () => {
@@ -155,7 +161,10 @@ for (const stateless of [false, true]) {
     const { testCrypto } = await import('../../src/providers/test/index.ts');
     const crypto = testCrypto({ seed: 'cookie' });
     const cookieSealer = new RingCookieSealer(new TicketKeyRing({ crypto }), crypto);
-    const world = await createWorld({ server: { groups: ['secp256r1'], ...(stateless && { cookieSealer }) }, client: { keyShareCount: 1 } });
+    const world = await createWorld({
+      server: { groups: ['secp256r1'], ...(stateless && { cookieSealer }) },
+      client: { keyShareCount: 1 },
+    });
     const first = await connect(world);
     assert.equal(errorOf(first.server)?.message, undefined);
     assert.equal(first.client.engine.info?.helloRetried, true);
@@ -192,7 +201,11 @@ for (const kind of ['p256', 'p384', 'p521', 'rsa2048', 'rsa-pss', 'ed25519', 'ed
     const { createVerifier } = await import('../../src/x509/index.ts');
     const { nodeCrypto } = await import('../../src/providers/node/index.ts');
     const verifier = createVerifier({ crypto: nodeCrypto, anchors: [identity.certificate] });
-    const world = await createWorld({ identity, server: { clientAuth: 'require', verifier }, client: { credentials: [identity.credential] } });
+    const world = await createWorld({
+      identity,
+      server: { clientAuth: 'require', verifier },
+      client: { credentials: [identity.credential] },
+    });
     const pair = await connect(world);
     // The test certificate is for servers; what matters here is the signature, so a refusal may only be about its purpose.
     const error = errorOf(pair.server);
@@ -275,7 +288,10 @@ test('answers may come late: signing, choosing and verifying park the handshake 
   const identity = await makeIdentity();
   const later = <T>(value: T): Promise<T> => new Promise((resolve) => setImmediate(() => resolve(value)));
   const { signer } = identity.credential;
-  const slow = { ...identity.credential, signer: { schemes: signer.schemes, sign: async (s: number, d: Uint8Array) => later(await signer.sign(s, d)) } };
+  const slow = {
+    ...identity.credential,
+    signer: { schemes: signer.schemes, sign: async (s: number, d: Uint8Array) => later(await signer.sign(s, d)) },
+  };
   const world = await createWorld({
     identity,
     server: { credentials: [slow], chooseCredential: () => later(slow), chooseAlpn: () => later('h2') },
@@ -290,7 +306,10 @@ test('answers may come late: signing, choosing and verifying park the handshake 
 
 test('a signer that fails ends the handshake with internal_error', async () => {
   const identity = await makeIdentity();
-  const broken = { ...identity.credential, signer: { schemes: identity.credential.signer.schemes, sign: () => Promise.reject(new Error('HSM unplugged')) } };
+  const broken = {
+    ...identity.credential,
+    signer: { schemes: identity.credential.signer.schemes, sign: () => Promise.reject(new Error('HSM unplugged')) },
+  };
   const pair = await connect(await createWorld({ identity, server: { credentials: [broken] } }));
   assert.equal(errorOf(pair.server)?.code, 'local.failed');
   assert.match(errorOf(pair.server)!.message, /HSM unplugged/);

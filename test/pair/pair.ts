@@ -1,4 +1,13 @@
-import { type ClientEngineOptions, type ClientOptions, createClientConfig, createClientEngine, createServerConfig, createServerEngine, type ServerOptions, type TlsEngine } from '../../src/connection/index.ts';
+import {
+  type ClientEngineOptions,
+  type ClientOptions,
+  createClientConfig,
+  createClientEngine,
+  createServerConfig,
+  createServerEngine,
+  type ServerOptions,
+  type TlsEngine,
+} from '../../src/connection/index.ts';
 import type { ClientConfig, ServerConfig, TlsEvent } from '../../src/handshake/index.ts';
 import { testCrypto } from '../../src/providers/test/index.ts';
 import { createVerifier } from '../../src/x509/index.ts';
@@ -40,7 +49,8 @@ let defaultIdentity: Promise<TestIdentity> | undefined;
 
 /** Configs of a server and a client that trust each other, with a clock and randomness of their own. */
 export async function createWorld(options: WorldOptions = {}): Promise<World> {
-  const identity = options.identity ?? (await (defaultIdentity ??= makeIdentity()));
+  defaultIdentity ??= makeIdentity();
+  const identity = options.identity ?? (await defaultIdentity);
   const clock = options.clock ?? new TestClock();
   const seed = options.seed ?? 'tessera';
   const serverCrypto = testCrypto({ seed: `${seed} server` });
@@ -48,7 +58,13 @@ export async function createWorld(options: WorldOptions = {}): Promise<World> {
   return {
     clock,
     identity,
-    serverConfig: createServerConfig({ crypto: serverCrypto, clock, credentials: [identity.credential], groups: ['x25519', 'secp256r1'], ...options.server }),
+    serverConfig: createServerConfig({
+      crypto: serverCrypto,
+      clock,
+      credentials: [identity.credential],
+      groups: ['x25519', 'secp256r1'],
+      ...options.server,
+    }),
     clientConfig: createClientConfig({
       crypto: clientCrypto,
       clock,
@@ -120,7 +136,9 @@ export function eventsOf<T extends TlsEvent['type']>(side: Side, type: T): Extra
 }
 
 /** The first error a side reported. */
-export function errorOf(side: Side): { readonly code: string; readonly alert: string; readonly message: string } | undefined {
+export function errorOf(
+  side: Side,
+): { readonly code: string; readonly alert: string; readonly message: string } | undefined {
   return eventsOf(side, 'error')[0]?.error;
 }
 

@@ -2,7 +2,13 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import type { TlsEngine } from '../../src/connection/index.ts';
 import { clientHandlers, type Output, serverHandlers } from '../../src/handshake/index.ts';
-import { encodeHandshakeMessage, type HandshakeMessage, type MessageType, NamedGroup, ProtocolVersion } from '../../src/wire/index.ts';
+import {
+  encodeHandshakeMessage,
+  type HandshakeMessage,
+  type MessageType,
+  NamedGroup,
+  ProtocolVersion,
+} from '../../src/wire/index.ts';
 import { createWorld, errorOf, Pair, type Side, type World } from '../pair/pair.ts';
 
 /**
@@ -11,7 +17,12 @@ import { createWorld, errorOf, Pair, type Side, type World } from '../pair/pair.
  */
 
 const bytes = (length: number): Uint8Array => new Uint8Array(length).fill(1);
-const hello = { legacyVersion: ProtocolVersion.tls12, cipherSuite: 0x1301, legacyCompressionMethod: 0, legacySessionIdEcho: bytes(0) };
+const hello = {
+  legacyVersion: ProtocolVersion.tls12,
+  cipherSuite: 0x1301,
+  legacyCompressionMethod: 0,
+  legacySessionIdEcho: bytes(0),
+};
 const SAMPLES: Record<MessageType, HandshakeMessage> = {
   client_hello: {
     type: 'client_hello',
@@ -23,10 +34,23 @@ const SAMPLES: Record<MessageType, HandshakeMessage> = {
     extensions: { supportedVersions: [ProtocolVersion.tls13] },
     extensionTypes: [],
   },
-  server_hello: { type: 'server_hello', ...hello, random: bytes(32), extensions: { supportedVersions: ProtocolVersion.tls13 } },
-  hello_retry_request: { type: 'hello_retry_request', ...hello, extensions: { supportedVersions: ProtocolVersion.tls13, keyShare: NamedGroup.secp384r1 } },
+  server_hello: {
+    type: 'server_hello',
+    ...hello,
+    random: bytes(32),
+    extensions: { supportedVersions: ProtocolVersion.tls13 },
+  },
+  hello_retry_request: {
+    type: 'hello_retry_request',
+    ...hello,
+    extensions: { supportedVersions: ProtocolVersion.tls13, keyShare: NamedGroup.secp384r1 },
+  },
   encrypted_extensions: { type: 'encrypted_extensions', extensions: {}, extensionTypes: [] },
-  certificate_request: { type: 'certificate_request', context: bytes(0), extensions: { signatureAlgorithms: [0x0403] } },
+  certificate_request: {
+    type: 'certificate_request',
+    context: bytes(0),
+    extensions: { signatureAlgorithms: [0x0403] },
+  },
   certificate: { type: 'certificate', context: bytes(0), entries: [] },
   certificate_verify: { type: 'certificate_verify', algorithm: 0x0403, signature: bytes(64) },
   finished: { type: 'finished', verifyData: bytes(32) },
@@ -49,7 +73,11 @@ function holdBack(engine: TlsEngine): { readonly steps: Step[]; readonly send: (
 }
 
 /** Runs a handshake in which `slow` lets out one step at a time, calls `visit` in each state `watched` comes to, and stops when it says so. */
-async function walk(world: World, watchedRole: 'client' | 'server', stopAt: string): Promise<{ watched: Side; inject: (message: Uint8Array) => void } | undefined> {
+async function walk(
+  world: World,
+  watchedRole: 'client' | 'server',
+  stopAt: string,
+): Promise<{ watched: Side; inject: (message: Uint8Array) => void } | undefined> {
   const pair = new Pair(world);
   const watched = pair[watchedRole];
   const slow = watchedRole === 'client' ? pair.server : pair.client;
@@ -83,7 +111,11 @@ async function worlds(): Promise<World[]> {
     client: { credentials: [plain.identity.credential] },
     identity: plain.identity,
   });
-  const retried = await createWorld({ server: { groups: ['secp256r1'] }, client: { keyShareCount: 1 }, identity: plain.identity });
+  const retried = await createWorld({
+    server: { groups: ['secp256r1'] },
+    client: { keyShareCount: 1 },
+    identity: plain.identity,
+  });
   return [plain, mutual, retried];
 }
 
@@ -102,7 +134,11 @@ for (const [role, table] of [
           reached = true;
           at.inject(encodeHandshakeMessage(SAMPLES[type]));
           const error = errorOf(at.watched);
-          assert.equal(error?.code, 'handshake.unexpected_message', `${type} in ${state}: ${error?.code} ${error?.message}`);
+          assert.equal(
+            error?.code,
+            'handshake.unexpected_message',
+            `${type} in ${state}: ${error?.code} ${error?.message}`,
+          );
           assert.equal(error?.alert, 'unexpected_message');
           break;
         }

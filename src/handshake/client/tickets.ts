@@ -1,3 +1,4 @@
+import { copyOf } from '../../bytes/index.ts';
 import { peerFault } from '../../errors/index.ts';
 import { ticketPsk } from '../../schedule/index.ts';
 import { type ClientTicket, MAX_TICKET_LIFETIME_SECONDS } from '../../tickets/index.ts';
@@ -23,12 +24,12 @@ export function onNewSessionTicket(
     throw peerFault('new_session_ticket.too_many', String(ticketsReceived));
   if (message.lifetimeSeconds === 0) return { ...state, ticketsReceived };
   const ticket: ClientTicket = {
-    ticket: message.ticket.slice(),
+    ticket: copyOf(message.ticket),
     psk: ticketPsk(kdf, state.resumptionSecret, message.nonce),
     cipherSuite: info.cipherSuite,
     lifetimeSeconds: message.lifetimeSeconds,
     ageAdd: message.ageAdd,
-    nonce: message.nonce.slice(),
+    nonce: copyOf(message.nonce),
     receivedAt: config.clock.now(),
     ...(info.serverName !== undefined && { serverName: info.serverName }),
     ...(info.alpn !== undefined && { alpn: info.alpn }),

@@ -1,0 +1,292 @@
+import { chmodSync, writeFileSync } from 'node:fs';
+import { toHex } from '../bytes/index.ts';
+import {
+  type ConnectionOptions,
+  createSecureContext,
+  type TLSSocket,
+  type TlsError,
+  connect as tlsConnect,
+} from '../node/index.ts';
+import { decodeClientTicket } from '../tickets/index.ts';
+import {
+  CliError,
+  ExitCode,
+  file,
+  hostAndPort,
+  integer,
+  names,
+  parse,
+  protocols,
+  reason,
+  usageError,
+} from './options.ts';
+import {
+  address,
+  createReport,
+  keyLogger,
+  printable,
+  type Report,
+  roundMs,
+  TICKET_HEAD,
+  ticketLine,
+} from './report.ts';
+
+export const CONNECT_HELP = `tessera connect HOST[:PORT]: a TLS 1.3 client that shows its tickets (port 443)
+
+  --servername NAME     name the certificate must have, and SNI (HOST)
+  --ca F                authorities to trust instead of the built-in ones, PEM
+  --insecure            go on with a server that is not trusted
+  --cert F --key F      client certificate chain and private key, PEM
+  --passphrase P        of the key
+  --alpn A,B            protocols to offer
+  --resume N            connect N more times, each with a fresh ticket; exit code 1 when one is not resumed
+  --session-in F        resume with the ticket in F
+  --session-out F       write the newest ticket to F, which is a secret
+  --ciphersuites A,B    cipher suites in order of preference
+  --groups A,B          key exchange groups in order of preference
+  --keylog F            append the secrets of each connection, for Wireshark
+  --timeout S           seconds for each connection until it is secure (10)
+  --json                one JSON object a line
+
+Without --resume, stdin goes to the server and its answer to stdout; the summary is on stderr.
+`;
+
+const OPTIONS = {
+  servername: 'string',
+  ca: 'string',
+  insecure: 'boolean',
+  cert: 'string',
+  key: 'string',
+  passphrase: 'string',
+  alpn: 'string',
+  resume: 'string',
+  'session-in': 'string',
+  'session-out': 'string',
+  ciphersuites: 'string',
+  groups: 'string',
+  keylog: 'string',
+  timeout: 'string',
+  json: 'boolean',
+} as const;
+
+/** How long a server may take to close after we did, when only its tickets are wanted. */
+const CLOSING_MS = 5_000;
+
+interface Run {
+  readonly options: ConnectionOptions;
+  readonly report: Report;
+  readonly log: ((line: Buffer) => void) | undefined;
+  readonly sessionOut: string | undefined;
+  /** Tickets not used yet, oldest first. */
+  readonly tickets: Buffer[];
+}
+
+export async function connect(args: readonly string[]): Promise<ExitCode> {
+  const { values, positionals } = parse(args, OPTIONS);
+  const [target, ...rest] = positionals;
+  if (target === undefined || rest.length > 0) throw usageError('connect needs exactly one HOST[:PORT] (see --help)');
+  const { host, port } = hostAndPort(target, 443);
+  const resume = integer('resume', values.resume, 1, 1_000);
+  const secureContext = createSecureContext({
+    ca: file('ca', values.ca),
+    cert: file('cert', values.cert),
+    key: file('key', values.key),
+    passphrase: values.passphrase,
+    ciphers: names(values.ciphersuites),
+    groups: names(values.groups),
+  });
+  const run: Run = {
+    options: {
+      host,
+      port,
+      secureContext,
+      servername: values.servername,
+      rejectUnauthorized: !values.insecure,
+      ALPNProtocols: protocols(values.alpn),
+      handshakeTimeout: 1_000 * (integer('timeout', values.timeout, 1, 3_600) ?? 10),
+      allowHalfOpen: true,
+    },
+    report: createReport(values.json ?? false, resume === undefined ? process.stderr : process.stdout),
+    log: keyLogger(values.keylog),
+    sessionOut: values['session-out'],
+    tickets: [],
+  };
+  if (run.sessionOut !== undefined) saveSession(run.sessionOut, new Uint8Array(0));
+  const session = sessionIn(values['session-in'], values.servername ?? host);
+  if (resume === undefined) {
+    await converse(run, session, values.json ?? false);
+    return ExitCode.ok;
+  }
+  await probe(run, 0, session);
+  let resumed = 0;
+  for (let i = 1; i <= resume; i++) if (await probe(run, i, run.tickets.shift())) resumed++;
+  if (run.sessionOut !== undefined) saveSession(run.sessionOut, run.tickets.at(-1) ?? new Uint8Array(0));
+  run.report.event('result', { resumed, of: resume }, `${resumed} of ${resume} resumed`);
+  return resumed === resume ? ExitCode.ok : ExitCode.finding;
+}
+
+function sessionIn(path: string | undefined, serverName: string): Buffer | undefined {
+  const session = file('session-in', path);
+  if (session === undefined) return undefined;
+  let savedFor: string | undefined;
+  try {
+    savedFor = decodeClientTicket(session).serverName;
+  } catch {
+    throw usageError(`--session-in: ${path} is not a session saved by --session-out`);
+  }
+  if (savedFor?.toLowerCase() === serverName.toLowerCase()) return session;
+  throw usageError(
+    `--session-in: the session in ${path} is for ${printable(savedFor ?? 'no name')}, not ${serverName}`,
+  );
+}
+
+function saveSession(path: string, session: Uint8Array): void {
+  try {
+    writeFileSync(path, session, { mode: 0o600 });
+    chmodSync(path, 0o600); // it may have existed before
+  } catch (error) {
+    throw usageError(`--session-out: cannot write ${path}: ${reason(error)}`);
+  }
+}
+
+/** Connects, and resolves when the connection is secure. */
+function open(run: Run, session: Buffer | undefined): Promise<{ readonly socket: TLSSocket; readonly ms: number }> {
+  return new Promise((resolve, reject) => {
+    const started = performance.now();
+    let connected = false;
+    const socket = tlsConnect(session === undefined ? run.options : { ...run.options, session });
+    if (run.log !== undefined) socket.on('keylog', run.log);
+    socket.once('connect', () => {
+      connected = true;
+    });
+    socket.on('error', (error: TlsError) => reject(failure(error, connected, run.options)));
+    socket.once('secureConnect', () => resolve({ socket, ms: roundMs(performance.now() - started) }));
+    socket.on('session', (ticket: Buffer) => run.tickets.push(ticket));
+  });
+}
+
+function failure(error: TlsError, connected: boolean, { host, port }: ConnectionOptions): CliError {
+  const where = address(host, port);
+  if (!connected) return new CliError(ExitCode.cannotConnect, `cannot connect to ${where}: ${reason(error)}`);
+  const message = printable(error.message);
+  if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') {
+    return new CliError(ExitCode.cannotConnect, `${where} did not finish the handshake in time`);
+  }
+  if (error.fault === 'certificate.not_trusted') {
+    return new CliError(ExitCode.notTrusted, `${where} is not trusted: ${message} (${error.code})`);
+  }
+  if (error.fault === 'record.not_tls') {
+    return new CliError(ExitCode.handshakeFailed, `${where} is no TLS server: ${message}`);
+  }
+  const alert = error.alert === undefined ? '' : ` (${error.side === 'remote' ? 'received' : 'sent'} ${error.alert})`;
+  return new CliError(ExitCode.handshakeFailed, `handshake with ${where} failed: ${message}${alert}`);
+}
+
+/** One connection for its tickets only: says goodbye at once and reads to the end. True when it was resumed. */
+async function probe(run: Run, index: number, session: Buffer | undefined): Promise<boolean> {
+  const { report, tickets } = run;
+  const { socket, ms } = await open(run, session);
+  if (index === 0) summary(report, socket, ms);
+  const before = tickets.length;
+  await new Promise<void>((resolve, reject) => {
+    const timer = setTimeout(() => socket.destroy(), CLOSING_MS);
+    socket.on('error', (error: TlsError) => reject(failure(error, true, run.options)));
+    socket.once('close', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+    socket.resume().end();
+  });
+  const resumed = socket.isSessionReused();
+  const got = tickets.length - before;
+  const { bytesWritten: sent, bytesRead: received } = socket;
+  if (index === 0) {
+    showTickets(report, tickets.slice(before), 0);
+    report.note('');
+  }
+  const how = resumed ? report.style('green', 'resumed') : report.style('yellow', 'full');
+  const why = resumed || session !== undefined ? '' : index === 0 ? '' : '  (no ticket was left)';
+  report.event(
+    'connection',
+    { index, resumed, offered: session !== undefined, ms, sent, received, tickets: got },
+    `${index === 0 ? 'first  ' : `again ${index}`}  ${how}  ${ms} ms  sent ${sent} B  received ${received} B  tickets ${got}${why}`,
+  );
+  return resumed;
+}
+
+/** One connection with stdin and stdout at its other end. */
+async function converse(run: Run, session: Buffer | undefined, json: boolean): Promise<void> {
+  const { report } = run;
+  const { socket, ms } = await open(run, session);
+  summary(report, socket, ms);
+  let shown = 0;
+  const onSession = (): void => {
+    showTickets(report, run.tickets.slice(shown), shown);
+    shown = run.tickets.length;
+    if (run.sessionOut !== undefined) saveSession(run.sessionOut, run.tickets.at(-1)!);
+  };
+  if (run.tickets.length > 0) onSession();
+  socket.on('session', onSession);
+  if (json) {
+    socket.on('data', (bytes: Buffer) => report.event('data', { base64: bytes.toString('base64') }, ''));
+  } else {
+    socket.pipe(process.stdout, { end: false });
+  }
+  process.stdin.pipe(socket);
+  await new Promise<void>((resolve, reject) => {
+    socket.once('error', (error: TlsError) => reject(failure(error, true, run.options)));
+    socket.once('end', () => {
+      process.stdin.destroy();
+      socket.end();
+    });
+    socket.once('close', resolve);
+  }).finally(() => process.stdin.destroy());
+  const { bytesWritten: sent, bytesRead: received, truncated } = socket;
+  if (truncated) report.note(report.style('yellow', 'the server ended without close_notify'));
+  report.event('closed', { sent, received, truncated, tickets: run.tickets.length }, 'closed');
+}
+
+function summary(report: Report, socket: TLSSocket, ms: number): void {
+  const certificate = socket.getPeerX509Certificate();
+  const cipherSuite = socket.getCipher()?.name ?? '';
+  const group = socket.getEphemeralKeyInfo().name ?? null;
+  const { authorized, authorizationError } = socket;
+  const subject = printable(certificate?.subject.replaceAll('\n', ', ') ?? '');
+  const peer = address(socket.remoteAddress, socket.remotePort);
+  const resumed = socket.isSessionReused();
+  const trust = authorized
+    ? report.style('green', 'trusted')
+    : report.style('red', `not trusted: ${authorizationError}`);
+  report.event(
+    'handshake',
+    {
+      peer,
+      version: 'TLSv1.3',
+      cipherSuite,
+      group,
+      serverName: socket.servername || null,
+      alpn: socket.alpnProtocol || null,
+      resumed,
+      authorized,
+      authorizationError,
+      subject,
+      fingerprint: certificate?.fingerprint256 ?? null,
+      ms,
+    },
+    [
+      `${report.style('bold', 'connected')}    ${peer} in ${ms} ms`,
+      `handshake    ${resumed ? report.style('green', 'resumed') : 'full'}, TLSv1.3, ${cipherSuite}, ${group ?? 'no key exchange'}`,
+      `server       ${subject} (${trust})`,
+      `sni, alpn    ${socket.servername || '-'}, ${printable(socket.alpnProtocol || '-')}`,
+    ].join('\n'),
+  );
+}
+
+function showTickets(report: Report, tickets: readonly Buffer[], from: number): void {
+  if (from === 0) report.note(report.style('dim', TICKET_HEAD));
+  for (const [i, session] of tickets.entries()) {
+    const { lifetimeSeconds, nonce, ticket, maxEarlyDataSize } = decodeClientTicket(session);
+    const row = { index: from + i, lifetimeSeconds, nonce, length: ticket.length };
+    report.event('ticket', { ...row, nonce: toHex(nonce), maxEarlyDataSize }, ticketLine(row));
+  }
+}

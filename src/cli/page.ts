@@ -1,0 +1,121 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { toHex } from '../bytes/index.ts';
+import type { IssuedTicket, TLSSocket } from '../node/index.ts';
+import { TICKET_HEAD, ticketLine } from './report.ts';
+
+const MAX_TICKETS = 100;
+
+/** Answers HTTP about the connection that the request came over. `tickets` are those given on it so far. */
+export function answer(
+  request: IncomingMessage,
+  response: ServerResponse,
+  tickets: readonly IssuedTicket[],
+): ServerResponse {
+  const socket = request.socket as unknown as TLSSocket;
+  const url = new URL(request.url ?? '/', 'https://server.invalid');
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    response.setHeader('allow', 'GET, HEAD');
+    return text(response, 405, 'only GET and HEAD are answered here\n');
+  }
+  switch (url.pathname) {
+    case '/':
+      // A page that is loaded again should show a new handshake.
+      response.setHeader('connection', 'close');
+      return statusPage(request, response, socket, tickets);
+    case '/tickets': {
+      const wanted = url.searchParams.get('n') ?? '1';
+      const count = /^\d{1,3}$/.test(wanted) ? Number(wanted) : MAX_TICKETS + 1;
+      if (count > MAX_TICKETS) return text(response, 400, `n must be a whole number from 0 to ${MAX_TICKETS}\n`);
+      if (!socket.newSessionTicket(count)) return text(response, 409, 'this connection cannot have more tickets\n');
+      return text(response, 200, `${count} more ${count === 1 ? 'ticket comes' : 'tickets come'} with this response\n`);
+    }
+    case '/keyupdate':
+      socket.updateKeys();
+      return text(response, 200, 'the server changed its keys in front of this response\n');
+    default:
+      return text(response, 404, 'there are /, /tickets?n=3 and /keyupdate\n');
+  }
+}
+
+function text(response: ServerResponse, status: number, body: string): ServerResponse {
+  return response
+    .writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' })
+    .end(body);
+}
+
+function statusPage(
+  request: IncomingMessage,
+  response: ServerResponse,
+  socket: TLSSocket,
+  tickets: readonly IssuedTicket[],
+): ServerResponse {
+  const rows: readonly (readonly [string, string])[] = [
+    ['Protocol', 'TLS 1.3'],
+    ['Handshake', socket.isSessionReused() ? 'resumed' : 'full'],
+    ['Cipher suite', socket.getCipher()?.name ?? ''],
+    ['Group', socket.getEphemeralKeyInfo().name ?? 'none (PSK alone)'],
+    ['Server name', socket.servername || 'none'],
+    ['ALPN', socket.alpnProtocol || 'none'],
+    ['Client certificate', clientCertificate(socket)],
+  ];
+  response.setHeader('vary', 'accept');
+  if (!request.headers.accept?.includes('text/html')) {
+    const facts = rows.map(([name, value]) => `${`${name}:`.padEnd(20)}${value}`);
+    const table = tickets.length === 0 ? ['No tickets on this connection.'] : [TICKET_HEAD, ...tickets.map(ticketLine)];
+    return text(response, 200, `${[...facts, '', ...table].join('\n')}\n`);
+  }
+  return response
+    .writeHead(200, {
+      'content-type': 'text/html; charset=utf-8',
+      'cache-control': 'no-store',
+      'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
+    })
+    .end(html(rows, tickets));
+}
+
+function clientCertificate(socket: TLSSocket): string {
+  const certificate = socket.getPeerX509Certificate();
+  if (certificate === undefined) return 'none';
+  const subject = certificate.subject.replaceAll('\n', ', ');
+  return `${subject} (${socket.authorized ? 'trusted' : `not trusted: ${socket.authorizationError}`})`;
+}
+
+function html(rows: readonly (readonly [string, string])[], tickets: readonly IssuedTicket[]): string {
+  const facts = rows.map(([name, value]) => `<tr><th scope="row">${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`);
+  const lines = tickets.map(
+    ({ index, lifetimeSeconds, nonce, length }) =>
+      `<tr><td>${index}</td><td>${lifetimeSeconds} s</td><td><code>${toHex(nonce)}</code></td><td>${length} bytes</td></tr>`,
+  );
+  const table =
+    lines.length === 0
+      ? '<p>None.</p>'
+      : `<table><thead><tr><th>Index</th><th>Lifetime</th><th>Nonce</th><th>Length</th></tr></thead><tbody>${lines.join('')}</tbody></table>`;
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width">
+<title>Tessera</title>
+<link rel="icon" href="data:,">
+<style>
+:root { color-scheme: light dark; font: 16px/1.5 system-ui, sans-serif; --line: light-dark(#d8d8dd, #3a3a42); --soft: light-dark(#5a5a66, #a4a4b2); }
+body { max-width: 42rem; margin: 3rem auto; padding: 0 1rem; }
+h1 { margin: 0; font-weight: 600; }
+h2 { margin: 2rem 0 .5rem; font-size: 1.1rem; }
+p { color: var(--soft); margin: .25rem 0 1rem; }
+table { width: 100%; border-collapse: collapse; }
+th, td { text-align: left; padding: .4rem .5rem .4rem 0; border-bottom: 1px solid var(--line); font-weight: 400; overflow-wrap: anywhere; }
+th { color: var(--soft); }
+</style>
+<h1>Tessera</h1>
+<p>About the very connection this page came over. It closes now: load again for a new one.</p>
+<table><tbody>${facts.join('')}</tbody></table>
+<h2>Tickets given on this connection</h2>
+${table}
+<p>More: <a href="/tickets?n=3">three tickets</a>, <a href="/keyupdate">a key update</a>.</p>
+</html>
+`;
+}
+
+function escapeHtml(value: string): string {
+  return value.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}

@@ -1,0 +1,129 @@
+import { connect as connectTcp, type IpcSocketConnectOpts, type Socket, type TcpSocketConnectOpts } from 'node:net';
+import type { Duplex } from 'node:stream';
+import { createClientEngine, type TlsEngine } from '../connection/index.ts';
+import { TlsUsageError } from '../errors/index.ts';
+import { type ClientTicket, ClientTicketCache, decodeClientTicket, originKey } from '../tickets/index.ts';
+import { defaultContext, SecureContext, type SecureContextOptions } from './context.ts';
+import { type SocketOwner, TLSSocket } from './socket.ts';
+
+export interface ConnectionOptions
+  extends SecureContextOptions,
+    Partial<Omit<TcpSocketConnectOpts & IpcSocketConnectOpts, 'timeout'>> {
+  /** Used instead of the options it is made from. Making it once saves parsing keys and authorities for each connection. */
+  readonly secureContext?: SecureContext | undefined;
+  /** A stream that is connected, or about to be, to be used instead of a new TCP connection. */
+  readonly socket?: Duplex | undefined;
+  /** Name or address that the certificate must have; a name is also sent as SNI. Default: `host`. */
+  readonly servername?: string | undefined;
+  /** End the handshake when the server is not trusted. Default true; `false` leaves the decision to who reads `authorized`. */
+  readonly rejectUnauthorized?: boolean | undefined;
+  /** Offered, in order of preference. */
+  readonly ALPNProtocols?: readonly string[] | undefined;
+  /** What `getSession`, `takeSession` or a `session` event gave. Offered only to the name it came from. */
+  readonly session?: Uint8Array | undefined;
+  /** Where tickets are taken from and put into, each used once. `true`: one cache for the whole process. Default: none. */
+  readonly ticketCache?: ClientTicketCache | boolean | undefined;
+  /** Milliseconds without traffic until a `timeout` event. */
+  readonly timeout?: number | undefined;
+  /** `false` (default): when the server ends, this side ends too. */
+  readonly allowHalfOpen?: boolean | undefined;
+  readonly highWaterMark?: number | undefined;
+  /** Milliseconds from now until a connection that is not secure fails. Default 0: never. */
+  readonly handshakeTimeout?: number | undefined;
+}
+
+let processCache: ClientTicketCache | undefined;
+
+/** As in node:tls: `connect(options)`, `connect(port, host?, options?)`; `listener` is added to `secureConnect`. */
+export function connect(options: ConnectionOptions, listener?: () => void): TLSSocket;
+export function connect(port: number, options?: ConnectionOptions, listener?: () => void): TLSSocket;
+export function connect(port: number, host?: string, options?: ConnectionOptions, listener?: () => void): TLSSocket;
+export function connect(port: number, listener?: () => void): TLSSocket;
+export function connect(port: number, host: string, listener?: () => void): TLSSocket;
+export function connect(...args: readonly unknown[]): TLSSocket {
+  const { options, listener } = normalize(args);
+  const rejectUnauthorized = options.rejectUnauthorized ?? true;
+  const context = options.secureContext ?? contextOf(options);
+  const config = context.clientConfig(options.ALPNProtocols ?? [], rejectUnauthorized);
+  const serverName = options.servername || options.host || 'localhost';
+  const cache = cacheOf(options.ticketCache);
+  const origin = originKey({ serverName, port: options.port ?? 0, alpn: config.alpn, scope: context.scope });
+  const tickets: ClientTicket[] = options.session === undefined ? [] : [decodeClientTicket(options.session)];
+  if (tickets.length === 0 && cache !== undefined) tickets.push(...cache.take(origin, config.clock.now()));
+
+  const engine = (socket: TLSSocket): TlsEngine =>
+    createClientEngine(
+      socket.listenerCount('keylog') === 0
+        ? config
+        : { ...config, keyLog: (line) => void socket.emit('keylog', Buffer.from(`${line}\n`)) },
+      { serverName, tickets },
+    );
+  const transport = options.socket ?? openTransport(options);
+  const { allowHalfOpen, highWaterMark, handshakeTimeout } = options;
+  const owner = new ClientOwner(cache, origin, options);
+  const socket = new TLSSocket(transport, { engine, allowHalfOpen, highWaterMark, handshakeTimeout, owner });
+  if (options.timeout) socket.setTimeout(options.timeout);
+  if (listener !== undefined) socket.once('secureConnect', listener);
+  return socket;
+}
+
+/** Puts tickets into a cache, and says of a lost connection where it was going, as Node does. */
+class ClientOwner implements SocketOwner {
+  readonly #cache: ClientTicketCache | undefined;
+  readonly #origin: string;
+  readonly #target: { readonly [K in 'host' | 'port' | 'path']: ConnectionOptions[K] | undefined };
+
+  constructor(cache: ClientTicketCache | undefined, origin: string, { host, port, path }: ConnectionOptions) {
+    this.#cache = cache;
+    this.#origin = origin;
+    this.#target = { host, port, path };
+  }
+
+  onTicket(_socket: TLSSocket, ticket: ClientTicket): boolean {
+    this.#cache?.put(this.#origin, ticket);
+    return this.#cache !== undefined;
+  }
+
+  onFailure(socket: TLSSocket, error: Error): Error {
+    const { localAddress } = socket;
+    return 'syscall' in error || !('code' in error && error.code === 'ECONNRESET')
+      ? error
+      : Object.assign(error, this.#target, { localAddress });
+  }
+}
+
+function openTransport(options: ConnectionOptions): Socket {
+  const { path, host = 'localhost', port, noDelay = true } = options;
+  if (path !== undefined) return connectTcp({ ...options, path } as IpcSocketConnectOpts);
+  if (port === undefined) throw new TlsUsageError('connect.no_address', 'connect needs a port, a path or a socket');
+  const { timeout: _idle, ...rest } = options;
+  return connectTcp({ ...rest, host, port, noDelay, allowHalfOpen: true } as TcpSocketConnectOpts);
+}
+
+function contextOf(options: ConnectionOptions): SecureContext {
+  const { cert, key, ca, ciphers, groups, ecdhCurve, sigalgs } = options;
+  const own = [cert, key, ca, ciphers, groups, ecdhCurve, sigalgs].some((value) => value !== undefined);
+  return own ? new SecureContext(options) : defaultContext();
+}
+
+function cacheOf(option: ConnectionOptions['ticketCache']): ClientTicketCache | undefined {
+  if (typeof option === 'object') return option;
+  if (!option) return undefined;
+  processCache ??= new ClientTicketCache();
+  return processCache;
+}
+
+function normalize(args: readonly unknown[]): {
+  readonly options: ConnectionOptions;
+  readonly listener: (() => void) | undefined;
+} {
+  const rest = [...args];
+  const listener = typeof rest.at(-1) === 'function' ? (rest.pop() as () => void) : undefined;
+  let options: ConnectionOptions = {};
+  for (const arg of rest) {
+    if (typeof arg === 'number') options = { ...options, port: arg };
+    else if (typeof arg === 'string') options = { ...options, host: arg };
+    else if (typeof arg === 'object' && arg !== null) options = { ...options, ...arg };
+  }
+  return { options, listener };
+}

@@ -1,0 +1,175 @@
+import { createHash, type KeyObject } from 'node:crypto';
+import { type ClientConfig, createClientConfig, createServerConfig, type ServerConfig } from '../connection/index.ts';
+import { TlsUsageError } from '../errors/index.ts';
+import { createCredential, nodeCrypto } from '../providers/node/index.ts';
+import { RingSealer, TicketKeyRing } from '../tickets/index.ts';
+import { createVerifier } from '../x509/index.ts';
+import { certificatesOf, defaultAnchors, type PemOrDer } from './certificates.ts';
+
+type Credential = NonNullable<ServerConfig['credentials']>[number];
+
+export interface SecureContextOptions {
+  /** Certificate chains, leaf first, PEM or DER: one, or one for each of `key`. */
+  readonly cert?: PemOrDer | readonly PemOrDer[] | undefined;
+  /** The private key of each chain: PEM, DER or a `KeyObject`. */
+  readonly key?: PemOrDer | KeyObject | readonly (PemOrDer | KeyObject)[] | undefined;
+  readonly passphrase?: string | undefined;
+  /** Authorities to trust instead of Node's root certificates, PEM (any number in one text) or DER. */
+  readonly ca?: PemOrDer | readonly PemOrDer[] | undefined;
+  /** Cipher suites in order of preference, `:` between them or as an array. */
+  readonly ciphers?: string | readonly string[] | undefined;
+  /** Key exchange groups in order of preference, `:` between them or as an array. */
+  readonly groups?: string | readonly string[] | undefined;
+  /** Node's name for `groups`. */
+  readonly ecdhCurve?: string | undefined;
+  /** Signature schemes accepted from the peer, `:` between them or as an array. */
+  readonly sigalgs?: string | readonly string[] | undefined;
+}
+
+/** Node's and OpenSSL's spellings of groups. */
+const GROUP_ALIASES: Readonly<Record<string, string>> = {
+  prime256v1: 'secp256r1',
+  'P-256': 'secp256r1',
+  'P-384': 'secp384r1',
+  'P-521': 'secp521r1',
+  X25519: 'x25519',
+};
+
+const clock = { now: Date.now };
+
+/** Keys, certificates and trust, parsed once for any number of connections. Made by {@link createSecureContext}. */
+export class SecureContext {
+  readonly credentials: readonly Credential[];
+  readonly #anchors: readonly Uint8Array[] | undefined;
+  readonly #names: {
+    readonly cipherSuites: readonly string[] | undefined;
+    readonly groups: readonly string[] | undefined;
+    readonly signatureSchemes: readonly string[] | undefined;
+  };
+  readonly #clientConfigs = new Map<string, ClientConfig>();
+  #scope: string | undefined;
+
+  constructor(options: SecureContextOptions = {}) {
+    this.credentials = credentialsOf(options);
+    this.#anchors = options.ca === undefined ? undefined : certificatesOf(options.ca, 'ca');
+    const groups = options.groups ?? (options.ecdhCurve === 'auto' ? undefined : options.ecdhCurve);
+    this.#names = {
+      cipherSuites: list(options.ciphers),
+      groups: list(groups)?.map((name) => GROUP_ALIASES[name] ?? name),
+      signatureSchemes: list(options.sigalgs),
+    };
+  }
+
+  /** A hash of what this context trusts and shows, so that connections with another one do not take its tickets. */
+  get scope(): string {
+    this.#scope ??= this.#hash();
+    return this.#scope;
+  }
+
+  #hash(): string {
+    const hash = createHash('sha256');
+    const add = (certificates: readonly Uint8Array[]): void => {
+      hash.update(`${certificates.length};`);
+      for (const certificate of certificates) hash.update(`${certificate.length}:`).update(certificate);
+    };
+    hash.update(this.#anchors === undefined ? 'roots;' : 'ca;');
+    add(this.#anchors ?? []);
+    for (const { chain } of this.credentials) add(chain);
+    return hash.digest('base64');
+  }
+
+  get #verifier(): ReturnType<typeof createVerifier> {
+    if (this.#anchors === undefined) return defaultVerifier();
+    return createVerifier({ crypto: nodeCrypto, anchors: this.#anchors });
+  }
+
+  serverConfig(options: {
+    readonly alpn: readonly string[] | undefined;
+    readonly clientAuth: ServerConfig['clientAuth'];
+    readonly rejectUnauthorized: boolean;
+    readonly tickets: { readonly count: number | undefined; readonly lifetimeSeconds: number | undefined };
+    readonly ring: TicketKeyRing;
+  }): ServerConfig {
+    const { ring, tickets, clientAuth, ...rest } = options;
+    return createServerConfig({
+      crypto: nodeCrypto,
+      clock,
+      ...this.#names,
+      ...rest,
+      credentials: this.credentials,
+      clientAuth,
+      verifier: clientAuth === 'none' ? undefined : this.#verifier,
+      tickets: { ...tickets, sealer: new RingSealer(ring, nodeCrypto) },
+    });
+  }
+
+  clientConfig(alpn: readonly string[], rejectUnauthorized: boolean): ClientConfig {
+    const key = JSON.stringify([alpn, rejectUnauthorized]);
+    let config = this.#clientConfigs.get(key);
+    if (config === undefined) {
+      const { credentials } = this;
+      const verifier = this.#verifier;
+      config = createClientConfig({
+        crypto: nodeCrypto,
+        clock,
+        ...this.#names,
+        alpn,
+        rejectUnauthorized,
+        credentials,
+        verifier,
+      });
+      if (this.#clientConfigs.size < MAX_CLIENT_CONFIGS) this.#clientConfigs.set(key, config);
+    }
+    return config;
+  }
+}
+
+/** Distinct lists of protocols that a context remembers a config for. */
+const MAX_CLIENT_CONFIGS = 16;
+
+/** As in node:tls. Throws {@link TlsUsageError} when a key or certificate cannot be read or does not match. */
+export function createSecureContext(options: SecureContextOptions = {}): SecureContext {
+  return new SecureContext(options);
+}
+
+/** For clients that bring nothing of their own. */
+export function defaultContext(): SecureContext {
+  defaults ??= new SecureContext();
+  return defaults;
+}
+
+function defaultVerifier(): ReturnType<typeof createVerifier> {
+  verifier ??= createVerifier({ crypto: nodeCrypto, anchors: defaultAnchors() });
+  return verifier;
+}
+
+let defaults: SecureContext | undefined;
+let verifier: ReturnType<typeof createVerifier> | undefined;
+
+/** Keys for tickets that live up to `lifetimeSeconds`; they rotate by themselves. */
+export function createKeyRing(lifetimeSeconds: number = 0): TicketKeyRing {
+  return new TicketKeyRing({ crypto: nodeCrypto, openForSeconds: Math.max(lifetimeSeconds, 86_400) });
+}
+
+function credentialsOf({ cert, key, passphrase }: SecureContextOptions): readonly Credential[] {
+  if (cert === undefined && key === undefined) return [];
+  if (cert === undefined || key === undefined) {
+    const [given, missing] = cert === undefined ? ['key', 'cert'] : ['cert', 'key'];
+    throw new TlsUsageError('context.incomplete', `${given} is given without ${missing}`);
+  }
+  const certs = Array.isArray(cert) ? cert : [cert];
+  const keys = Array.isArray(key) ? key : [key];
+  if (certs.length !== keys.length) {
+    throw new TlsUsageError(
+      'context.incomplete',
+      `there are ${certs.length} certificate chains and ${keys.length} keys, one for each is needed`,
+    );
+  }
+  return certs.map((chain, i) =>
+    createCredential({ cert: chain, key: keys[i], ...(passphrase !== undefined && { passphrase }) }),
+  );
+}
+
+function list(names: string | readonly string[] | undefined): readonly string[] | undefined {
+  return typeof names === 'string' ? names.split(':').filter((name) => name !== '') : names;
+}

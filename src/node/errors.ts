@@ -1,0 +1,86 @@
+import { type PeerFault, TlsAlertError, type TlsPeerAlertError } from '../errors/index.ts';
+
+/** What a socket or server of this module reports. `code` is Node's where Node has one, else `ERR_TESSERA_…`. */
+export interface TlsError extends Error {
+  readonly code: string;
+  /** The RFC's name of the alert that ended the connection, when one did. */
+  readonly alert?: string;
+  /** Who ended it: `local` sent the alert, `remote` is the peer. */
+  readonly side?: 'local' | 'remote';
+  /** Our own name of the cause, such as `client_hello.no_common_group`. */
+  readonly fault?: PeerFault | 'peer.alert';
+}
+
+/** Codes that OpenSSL, and so Node, gives for an alert of the peer. Some names are those of SSL 3.0, where the alert comes from. */
+const ALERT_CODES: Readonly<Record<string, string>> = {
+  unexpected_message: 'SSLV3_ALERT_UNEXPECTED_MESSAGE',
+  bad_record_mac: 'SSLV3_ALERT_BAD_RECORD_MAC',
+  record_overflow: 'TLSV1_ALERT_RECORD_OVERFLOW',
+  handshake_failure: 'SSLV3_ALERT_HANDSHAKE_FAILURE',
+  bad_certificate: 'SSLV3_ALERT_BAD_CERTIFICATE',
+  unsupported_certificate: 'SSLV3_ALERT_UNSUPPORTED_CERTIFICATE',
+  certificate_revoked: 'SSLV3_ALERT_CERTIFICATE_REVOKED',
+  certificate_expired: 'SSLV3_ALERT_CERTIFICATE_EXPIRED',
+  certificate_unknown: 'SSLV3_ALERT_CERTIFICATE_UNKNOWN',
+  illegal_parameter: 'SSLV3_ALERT_ILLEGAL_PARAMETER',
+  unknown_ca: 'TLSV1_ALERT_UNKNOWN_CA',
+  access_denied: 'TLSV1_ALERT_ACCESS_DENIED',
+  decode_error: 'TLSV1_ALERT_DECODE_ERROR',
+  decrypt_error: 'TLSV1_ALERT_DECRYPT_ERROR',
+  protocol_version: 'TLSV1_ALERT_PROTOCOL_VERSION',
+  insufficient_security: 'TLSV1_ALERT_INSUFFICIENT_SECURITY',
+  internal_error: 'TLSV1_ALERT_INTERNAL_ERROR',
+  inappropriate_fallback: 'TLSV1_ALERT_INAPPROPRIATE_FALLBACK',
+  user_canceled: 'TLSV1_ALERT_USER_CANCELLED',
+  missing_extension: 'TLSV13_ALERT_MISSING_EXTENSION',
+  unsupported_extension: 'TLSV1_UNSUPPORTED_EXTENSION',
+  unrecognized_name: 'TLSV1_UNRECOGNIZED_NAME',
+  bad_certificate_status_response: 'TLSV1_BAD_CERTIFICATE_STATUS_RESPONSE',
+  unknown_psk_identity: 'TLSV1_ALERT_UNKNOWN_PSK_IDENTITY',
+  certificate_required: 'TLSV13_ALERT_CERTIFICATE_REQUIRED',
+  no_application_protocol: 'TLSV1_ALERT_NO_APPLICATION_PROTOCOL',
+};
+
+/** Our causes that Node reports under a code of its own. */
+const FAULT_CODES: Partial<Record<PeerFault, string>> = {
+  'record.not_tls': 'ERR_SSL_WRONG_VERSION_NUMBER',
+  'record.bad_mac': 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC',
+  'record.too_long': 'ERR_SSL_ENCRYPTED_LENGTH_TOO_LONG',
+  'handshake.finished_mismatch': 'ERR_SSL_DIGEST_CHECK_FAILED',
+  'handshake.bad_signature': 'ERR_SSL_BAD_SIGNATURE',
+  'handshake.unexpected_message': 'ERR_SSL_UNEXPECTED_MESSAGE',
+  'client_hello.unsupported_version': 'ERR_SSL_UNSUPPORTED_PROTOCOL',
+  'client_hello.no_common_cipher_suite': 'ERR_SSL_NO_SHARED_CIPHER',
+  'client_hello.no_common_group': 'ERR_SSL_NO_SUITABLE_KEY_SHARE',
+  'client_hello.no_usable_certificate': 'ERR_SSL_NO_SUITABLE_SIGNATURE_ALGORITHM',
+  'client_hello.no_application_protocol': 'ERR_SSL_NO_APPLICATION_PROTOCOL',
+  'client_hello.bad_binder': 'ERR_SSL_BINDER_DOES_NOT_VERIFY',
+  'server_hello.unsupported_version': 'ERR_SSL_UNSUPPORTED_PROTOCOL',
+  'certificate.required': 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE',
+};
+
+/** An `Error` with Node's `code`. */
+export function codedError(code: string, message: string): TlsError {
+  return Object.assign(new Error(message), { code });
+}
+
+/** The engine's error as Node users expect it: their code strings, with the alert's name beside. */
+export function toNodeError(cause: TlsAlertError | TlsPeerAlertError): TlsError {
+  if (!(cause instanceof TlsAlertError)) {
+    const known = ALERT_CODES[cause.alert];
+    return Object.assign(codedError(known ? `ERR_SSL_${known}` : 'ERR_TESSERA_ALERT', cause.message), {
+      alert: cause.alert,
+      side: 'remote' as const,
+      fault: 'peer.alert' as const,
+      cause,
+    });
+  }
+  const code =
+    cause.verdict ?? FAULT_CODES[cause.code] ?? `ERR_TESSERA_${cause.code.replaceAll('.', '_').toUpperCase()}`;
+  return Object.assign(codedError(code, cause.message), {
+    alert: cause.alert,
+    side: 'local' as const,
+    fault: cause.code,
+    cause,
+  });
+}

@@ -1,0 +1,15 @@
+/** TLS 1.3 for Node's streams, in the shape of node:tls, with control over session tickets. */
+export { ClientTicketCache, TicketKeyRing } from '../tickets/index.ts';
+export type { PemOrDer } from './certificates.ts';
+export { type ConnectionOptions, connect } from './connect.ts';
+export { createSecureContext, SecureContext, type SecureContextOptions } from './context.ts';
+export type { TlsError } from './errors.ts';
+export { createServer, Server, type TlsOptions } from './server.ts';
+export {
+  type DeclinedTicket,
+  type IssuedTicket,
+  type SocketOwner,
+  type TicketInfo,
+  TLSSocket,
+  type TLSSocketOptions,
+} from './socket.ts';

@@ -1,0 +1,115 @@
+import { Server as NetServer, type ServerOpts } from 'node:net';
+
+import type { Duplex } from 'node:stream';
+import { createServerEngine, type ServerConfig } from '../connection/index.ts';
+import { TlsUsageError } from '../errors/index.ts';
+import type { TicketKeyRing } from '../tickets/index.ts';
+import { createKeyRing, SecureContext, type SecureContextOptions } from './context.ts';
+import { type DeclinedTicket, type IssuedTicket, type SocketOwner, TLSSocket } from './socket.ts';
+
+export interface TlsOptions extends SecureContextOptions, Omit<ServerOpts, 'pauseOnConnect'> {
+  /** Used instead of the options it is made from. */
+  readonly secureContext?: SecureContext | undefined;
+  /** In order of preference. A client that offers others only is refused; one that offers none is served without. */
+  readonly ALPNProtocols?: readonly string[] | undefined;
+  /** Ask clients for a certificate. Default false. */
+  readonly requestCert?: boolean | undefined;
+  /** With `requestCert`: refuse clients without a trusted certificate. Default true. */
+  readonly rejectUnauthorized?: boolean | undefined;
+  /** Tickets after a full handshake; a resumption gets at most one. 0: none on the wire. Default 2. */
+  readonly numTickets?: number | undefined;
+  /** Seconds, 1 to 604,800. Default 7,200. */
+  readonly ticketLifetime?: number | undefined;
+  /** Node's name for `ticketLifetime`. */
+  readonly sessionTimeout?: number | undefined;
+  /** Milliseconds. Default 120,000. */
+  readonly handshakeTimeout?: number | undefined;
+}
+
+type ConnectionListener = (socket: TLSSocket) => void;
+
+/**
+ * A TCP server that speaks TLS 1.3.
+ *
+ * Events beside those of `net.Server`: `secureConnection(socket)`, `tlsClientError(error, socket)`, `keylog(line, socket)`,
+ * `ticketIssued(ticket, socket)`, `ticketDeclined(ticket, socket)`.
+ */
+export class Server extends NetServer implements SocketOwner {
+  readonly #socketOptions: {
+    readonly allowHalfOpen: boolean;
+    readonly highWaterMark: number | undefined;
+    readonly handshakeTimeout: number;
+  };
+  readonly #options: TlsOptions;
+  readonly #ring: TicketKeyRing;
+  #config: ServerConfig;
+
+  constructor(options: TlsOptions = {}, listener?: ConnectionListener) {
+    // The transport stays half open: TLS ends each direction by itself. Sockets of the program get the `allowHalfOpen` it asked for.
+    super({ ...options, allowHalfOpen: true, noDelay: options.noDelay ?? true });
+    const { allowHalfOpen = false, handshakeTimeout = 120_000 } = options;
+    const { highWaterMark } = options as { readonly highWaterMark?: number };
+    this.#socketOptions = { allowHalfOpen, highWaterMark, handshakeTimeout };
+    this.#options = options;
+    this.#ring = createKeyRing(options.ticketLifetime ?? options.sessionTimeout);
+    this.#config = this.#configFor(options);
+    this.on('connection', Server.#onConnection);
+    if (listener !== undefined) this.on('secureConnection', listener);
+  }
+
+  static readonly #onConnection = function (this: Server, transport: Duplex): void {
+    const config = this.#config;
+    let socket: TLSSocket | undefined;
+    const engine = createServerEngine(
+      this.listenerCount('keylog') === 0
+        ? config
+        : { ...config, keyLog: (line) => void this.emit('keylog', Buffer.from(`${line}\n`), socket) },
+    );
+    socket = new TLSSocket(transport, { engine, owner: this, ...this.#socketOptions });
+  };
+
+  #configFor(options: TlsOptions): ServerConfig {
+    const context = options.secureContext ?? new SecureContext(options);
+    const { ALPNProtocols: alpn, requestCert, numTickets, ticketLifetime, sessionTimeout } = this.#options;
+    const rejectUnauthorized = this.#options.rejectUnauthorized ?? true;
+    return context.serverConfig({
+      alpn,
+      clientAuth: requestCert ? (rejectUnauthorized ? 'require' : 'request') : 'none',
+      rejectUnauthorized,
+      tickets: { count: numTickets, lifetimeSeconds: ticketLifetime ?? sessionTimeout },
+      ring: this.#ring,
+    });
+  }
+
+  /** New connections use these certificates, keys and authorities; tickets of before stay valid. */
+  setSecureContext(options: SecureContextOptions): void {
+    this.#config = this.#configFor(options);
+  }
+
+  /** The keys that seal this server's tickets. */
+  get ticketKeyRing(): TicketKeyRing {
+    return this.#ring;
+  }
+
+  onSecure(socket: TLSSocket): void {
+    this.emit('secureConnection', socket);
+  }
+
+  onFailure(socket: TLSSocket, error: Error): undefined {
+    this.emit('tlsClientError', error, socket);
+  }
+
+  onTicketIssued(socket: TLSSocket, ticket: IssuedTicket): void {
+    this.emit('ticketIssued', ticket, socket);
+  }
+
+  onTicketDeclined(socket: TLSSocket, ticket: DeclinedTicket): void {
+    this.emit('ticketDeclined', ticket, socket);
+  }
+}
+
+/** As in node:tls. `listener` is added to `secureConnection`. Throws {@link TlsUsageError} when options make no sense. */
+export function createServer(options: TlsOptions | ConnectionListener = {}, listener?: ConnectionListener): Server {
+  if (typeof options !== 'function') return new Server(options, listener);
+  throw new TlsUsageError('server.no_options', 'a TLS server needs options with at least cert and key');
+}

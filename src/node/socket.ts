@@ -1,0 +1,637 @@
+import { X509Certificate } from 'node:crypto';
+import { isIP, type Socket } from 'node:net';
+import { Duplex } from 'node:stream';
+import type { ConnectionInfo, TlsEngine, TlsEvent } from '../connection/index.ts';
+import { type TlsAlertError, type TlsPeerAlertError, TlsUsageError } from '../errors/index.ts';
+import { type ClientTicket, encodeClientTicket, type TicketDecline } from '../tickets/index.ts';
+import { codedError, type TlsError, toNodeError } from './errors.ts';
+
+/** What a `ticketIssued` event tells about one NewSessionTicket message. The ticket itself stays out of logs. */
+export interface IssuedTicket {
+  /** Counts from 0 on this connection. */
+  readonly index: number;
+  readonly lifetimeSeconds: number;
+  /** ticket_nonce, distinct for every ticket of the connection. */
+  readonly nonce: Uint8Array;
+  /** Length of the ticket in bytes. */
+  readonly length: number;
+  /** Whether the program asked for it with {@link TLSSocket.newSessionTicket}. */
+  readonly requested: boolean;
+}
+
+/** What a `ticketDeclined` event tells. */
+export interface DeclinedTicket {
+  /** `redeem`: the client offered it; `issue`: it was due and could not be made. */
+  readonly during: 'redeem' | 'issue';
+  readonly reason: TicketDecline;
+  /** Which of the client's offers, from 0; `undefined` for `issue`. */
+  readonly identityIndex: number | undefined;
+}
+
+/** What happened with tickets on a connection so far. */
+export interface TicketInfo {
+  /** Server: tickets that were sent. */
+  readonly issued: number;
+  /** Server: tickets that were asked for and wait for the next write. */
+  readonly requested: number;
+  /** Client: tickets that arrived. */
+  readonly received: number;
+  /** Whether this connection itself came from a ticket. */
+  readonly resumed: boolean;
+  /** Server: why the last ticket was declined, if any was. */
+  readonly declined: TicketDecline | undefined;
+}
+
+/** Who made the socket and wants to know first. One object for many sockets where possible. */
+export interface SocketOwner {
+  onSecure?(socket: TLSSocket): void;
+  /** The connection failed before it was secure. Returns the error to destroy the socket with, or `undefined` when it was reported. */
+  onFailure?(socket: TLSSocket, error: Error): Error | undefined;
+  /** A client's ticket arrived; true when the owner keeps it. */
+  onTicket?(socket: TLSSocket, ticket: ClientTicket): boolean;
+  onTicketIssued?(socket: TLSSocket, ticket: IssuedTicket): void;
+  onTicketDeclined?(socket: TLSSocket, ticket: DeclinedTicket): void;
+}
+
+export interface TLSSocketOptions {
+  /** The protocol, or a function that makes it on the next tick, when the program had the chance to add its listeners. */
+  readonly engine: TlsEngine | ((socket: TLSSocket) => TlsEngine);
+  /** `false` (default): when the peer ends, this side ends too. */
+  readonly allowHalfOpen?: boolean | undefined;
+  /** Bytes to buffer in each direction before the other side is slowed down. Default: Node's. */
+  readonly highWaterMark?: number | undefined;
+  /** Milliseconds until a handshake that is not done fails. Default 0: never. */
+  readonly handshakeTimeout?: number | undefined;
+  readonly owner?: SocketOwner | undefined;
+}
+
+type WriteCallback = (error?: Error | null) => void;
+const SOCKET: unique symbol = Symbol('tessera.socket');
+type Transport = Duplex & { [SOCKET]?: TLSSocket } & {
+  [K in Exclude<keyof Socket, keyof Duplex>]?: Socket[K] | undefined;
+};
+
+/** Chunks of this mean length fill records by themselves, and copying them together would only cost time. */
+const LARGE_CHUNK_LENGTH = 8_192;
+/** Tickets that wait on the socket for {@link TLSSocket.takeSession}; older ones make room for newer ones. */
+const KEPT_TICKETS = 16;
+
+/**
+ * A TLS 1.3 connection as a Node stream, over a `net.Socket` or any other Duplex, which it then owns.
+ *
+ * Events beside those of a Duplex: `secure`; `secureConnect` and `session` (a Buffer, once per ticket) on clients; `ticketIssued`
+ * ({@link IssuedTicket}) and `ticketDeclined` ({@link DeclinedTicket}) on servers; `keyUpdate` (`'read' | 'write'`), `keylog`, `timeout`.
+ */
+export class TLSSocket extends Duplex {
+  readonly #transport: Transport;
+  readonly #owner: SocketOwner | undefined;
+  #engine: TlsEngine | undefined;
+  #info: ConnectionInfo | undefined;
+  /** Written before the handshake was done. */
+  #early: readonly Uint8Array[] | undefined;
+  /** Of the write in progress, to be called when the transport took the bytes. */
+  #written: WriteCallback | undefined;
+  /** Of an `end` that came before the handshake was done. */
+  #final: WriteCallback | undefined;
+  #timer: NodeJS.Timeout | undefined;
+  #tickets: ClientTicket[] | undefined;
+  #issued = 0;
+  #received = 0;
+  #declined: TicketDecline | undefined;
+  #progressing = false;
+  #paused = false;
+  #alertSent = false;
+  #truncated = false;
+  /** As in net.Socket: what was last given to {@link setTimeout}. */
+  declare timeout?: number;
+
+  /** `transport` must not be read or written by anybody else from now on. */
+  constructor(transport: Duplex, options: TLSSocketOptions) {
+    const { engine, allowHalfOpen = false, highWaterMark, handshakeTimeout, owner } = options;
+    super(highWaterMark === undefined ? { allowHalfOpen } : { allowHalfOpen, highWaterMark });
+    this.#transport = transport as Transport;
+    this.#transport[SOCKET] = this;
+    this.#owner = owner;
+    transport.allowHalfOpen = true; // close_notify decides which direction is over, not the FIN beneath it
+    this.#transport.setNoDelay?.(true);
+    transport.on('error', TLSSocket.#onTransportError).on('close', TLSSocket.#onTransportClose);
+    if (handshakeTimeout) this.#timer = setTimeout(TLSSocket.#onHandshakeTimeout, handshakeTimeout, this);
+    if (typeof engine !== 'function') {
+      this.#start(engine);
+      return;
+    }
+    transport.on('connect', TLSSocket.#onTransportConnect);
+    process.nextTick(TLSSocket.#startLater, this, engine);
+  }
+
+  // The transport's listeners are shared by all sockets: an idle connection has no closures of its own.
+  static readonly #onTransportData = function (this: Transport, bytes: Uint8Array): void {
+    this[SOCKET]!.#receive(bytes);
+  };
+  static readonly #onTransportEnd = function (this: Transport): void {
+    this[SOCKET]!.#transportEnded();
+  };
+  static readonly #onTransportError = function (this: Transport, error: Error): void {
+    this[SOCKET]!.#fail(error);
+  };
+  static readonly #onTransportClose = function (this: Transport): void {
+    const socket = this[SOCKET]!;
+    socket.#transportEnded();
+    socket.destroy();
+  };
+  static readonly #onTransportConnect = function (this: Transport): void {
+    this[SOCKET]?.emit('connect');
+    this[SOCKET]?.emit('ready');
+  };
+  static readonly #onTransportTimeout = function (this: Transport): void {
+    this[SOCKET]?.emit('timeout');
+  };
+  static readonly #onHandshakeTimeout = (socket: TLSSocket): void => {
+    socket.#fail(codedError('ERR_TLS_HANDSHAKE_TIMEOUT', 'TLS handshake timeout'));
+  };
+  static readonly #startLater = (socket: TLSSocket, make: (socket: TLSSocket) => TlsEngine): void => {
+    if (socket.destroyed) return;
+    try {
+      socket.#start(make(socket));
+    } catch (error) {
+      socket.destroy(error as Error);
+    }
+  };
+
+  #start(engine: TlsEngine): void {
+    this.#engine = engine;
+    engine.onProgress = () => this.#continue();
+    this.#transport.on('data', TLSSocket.#onTransportData).on('end', TLSSocket.#onTransportEnd);
+    this.#progress();
+  }
+
+  #receive(bytes: Uint8Array): void {
+    const engine = this.#engine!;
+    if (this.destroyed) return;
+    // While the engine waits for an answer, say of a key in an HSM, the peer's bytes had better wait in the kernel.
+    if (!engine.wantsInput && !engine.readClosed) this.#pause();
+    engine.receive(bytes);
+    this.#progress();
+  }
+
+  /** An answer that the engine waited for has arrived. */
+  #continue(): void {
+    this.#progress();
+    if (this.#engine!.wantsInput && this.readableLength < this.readableHighWaterMark) this._read();
+  }
+
+  #pause(): void {
+    if (this.#paused) return;
+    this.#paused = true;
+    this.#transport.pause();
+  }
+
+  #transportEnded(): void {
+    if (this.destroyed || this.#truncated) return;
+    if (this.#engine === undefined) {
+      this.#fail(this.#disconnected());
+      return;
+    }
+    this.#engine.transportEnded();
+    this.#progress();
+  }
+
+  /**
+   * Reports what happened, then sends what there is in one write: what listeners wrote leaves together with the last flight of the handshake.
+   * A listener that calls back into the socket only queues.
+   */
+  #progress(): void {
+    if (this.#progressing || this.destroyed) return;
+    const engine = this.#engine!;
+    this.#progressing = true;
+    try {
+      for (let event = engine.next(); event !== undefined; event = engine.next()) {
+        this.#handle(event);
+        if (this.destroyed) return;
+      }
+    } finally {
+      this.#progressing = false;
+      if (!this.destroyed) this.#flush();
+    }
+  }
+
+  #flush(): void {
+    const written = this.#written;
+    const bytes = this.#engine!.pull();
+    if (bytes === undefined) {
+      if (written === undefined || this.#early !== undefined) return;
+      this.#written = undefined;
+      written();
+    } else if (this.#early !== undefined || written === undefined) {
+      this.#transport.write(bytes);
+    } else {
+      this.#written = undefined;
+      this.#transport.write(bytes, written);
+    }
+  }
+
+  #handle(event: TlsEvent): void {
+    switch (event.type) {
+      case 'data':
+        if (!this.push(event.bytes)) this.#pause();
+        break;
+      case 'secure':
+        this.#secured(event.info);
+        break;
+      case 'ticket':
+        this.#ticketReceived(event.ticket);
+        break;
+      case 'ticket_issued':
+        this.#ticketIssued(event);
+        break;
+      case 'ticket_declined':
+        this.#declined = event.reason;
+        this.#owner?.onTicketDeclined?.(this, event);
+        this.emit('ticketDeclined', event);
+        break;
+      case 'key_updated':
+        this.emit('keyUpdate', event.direction);
+        break;
+      case 'alert':
+        break; // a warning, such as user_canceled: close_notify follows
+      case 'end':
+        this.push(null);
+        break;
+      case 'error':
+        this.#engineFailed(event.error);
+    }
+  }
+
+  #secured(info: ConnectionInfo): void {
+    this.#info = info;
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    const early = this.#early;
+    this.#early = undefined;
+    if (early !== undefined) this.#protect(early);
+    const final = this.#final;
+    this.#final = undefined;
+    this.emit('secure');
+    this.#owner?.onSecure?.(this);
+    if (info.role === 'client') this.emit('secureConnect');
+    if (final !== undefined && !this.destroyed) this._final(final);
+  }
+
+  #ticketReceived(ticket: ClientTicket): void {
+    this.#received++;
+    if (!this.#owner?.onTicket?.(this, ticket)) {
+      this.#tickets ??= [];
+      this.#tickets.push(ticket);
+      if (this.#tickets.length > KEPT_TICKETS) this.#tickets.shift();
+    }
+    if (this.listenerCount('session') > 0) this.emit('session', Buffer.from(encodeClientTicket(ticket)));
+  }
+
+  #ticketIssued(event: Extract<TlsEvent, { type: 'ticket_issued' }>): void {
+    this.#issued++;
+    if (this.#owner?.onTicketIssued === undefined && this.listenerCount('ticketIssued') === 0) return;
+    const { index, nonce, requested } = event;
+    const { lifetimeSeconds } = event.state;
+    const issued: IssuedTicket = { index, lifetimeSeconds, nonce, length: event.ticket.length, requested };
+    this.#owner?.onTicketIssued?.(this, issued);
+    this.emit('ticketIssued', issued);
+  }
+
+  #engineFailed(error: TlsAlertError | TlsPeerAlertError): void {
+    if (error.code === 'connection.truncated') {
+      if (this.#info === undefined) {
+        this.#fail(this.#disconnected());
+      } else {
+        this.#truncated = true; // as in node:tls not an error: many peers close like this
+        this.push(null);
+      }
+      return;
+    }
+    const alert = this.#engine!.pull();
+    if (alert !== undefined && this.#transport.writable) {
+      this.#transport.write(alert);
+      this.#alertSent = true;
+    }
+    this.#fail(toNodeError(error));
+  }
+
+  #fail(error: Error): void {
+    if (this.destroyed) return;
+    const { onFailure } = this.#owner ?? {};
+    const secure = this.#info !== undefined;
+    const report = secure || onFailure === undefined ? error : onFailure.call(this.#owner, this, error);
+    this.destroy(report);
+  }
+
+  #disconnected(): TlsError {
+    const message =
+      this.#engine?.role === 'server'
+        ? 'socket hang up'
+        : 'Client network socket disconnected before secure TLS connection was established';
+    return codedError('ECONNRESET', message);
+  }
+
+  /** Gives plaintext to the engine, small pieces together so that they share records. */
+  #protect(chunks: readonly Uint8Array[]): void {
+    const engine = this.#engine!;
+    let length = 0;
+    for (const chunk of chunks) length += chunk.length;
+    if (chunks.length > 1 && length < chunks.length * LARGE_CHUNK_LENGTH) engine.write(Buffer.concat(chunks, length));
+    else for (const chunk of chunks) engine.write(chunk);
+  }
+
+  #writeChunks(chunks: readonly Uint8Array[], callback: WriteCallback): void {
+    if (this.#info === undefined) {
+      this.#early = chunks;
+      this.#written = callback;
+      return;
+    }
+    if (this.#engine!.writeClosed || this.#truncated) {
+      callback(codedError('EPIPE', 'write after the peer closed the connection'));
+      return;
+    }
+    this.#protect(chunks);
+    this.#written = callback;
+    this.#progress();
+  }
+
+  override _write(chunk: Uint8Array, _encoding: BufferEncoding, callback: WriteCallback): void {
+    this.#writeChunks([chunk], callback);
+  }
+
+  override _writev(chunks: { readonly chunk: Uint8Array }[], callback: WriteCallback): void {
+    this.#writeChunks(
+      chunks.map(({ chunk }) => chunk),
+      callback,
+    );
+  }
+
+  /** close_notify, then the end of the transport's writable side. Reading goes on. */
+  override _final(callback: WriteCallback): void {
+    if (this.#info === undefined) {
+      this.#final = callback;
+      return;
+    }
+    this.#engine!.close();
+    this.#progress();
+    if (this.#transport.writable) this.#transport.end(callback);
+    else callback();
+  }
+
+  override _read(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#transport.resume();
+  }
+
+  override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    clearTimeout(this.#timer);
+    if (this.#engine !== undefined) {
+      this.#engine.onProgress = undefined;
+      this.#engine.abort('internal_error'); // wipes the secrets; its alert is not sent, as the program asked for silence
+    }
+    const transport = this.#transport;
+    // A peer that does not read would keep the alert, and with it the transport, waiting for ever.
+    if (this.#alertSent && !transport.writableNeedDrain) transport.end(() => transport.destroy());
+    else transport.destroy();
+    const waiting = this.#written ?? this.#final;
+    this.#written = undefined;
+    this.#final = undefined;
+    waiting?.(error ?? codedError('ERR_STREAM_DESTROYED', 'Cannot call write after a stream was destroyed'));
+    callback(error);
+  }
+
+  /** Always true: the way to tell this from a `net.Socket`. */
+  get encrypted(): true {
+    return true;
+  }
+
+  /** Whether the peer proved an identity that the verifier trusts, in this handshake or in the one that its ticket came from. */
+  get authorized(): boolean {
+    return this.#info?.peer.authorized ?? false;
+  }
+
+  /** Why not, as Node's code string; `null` when there is nothing to say. */
+  get authorizationError(): string | null {
+    return this.#info?.peer.authorizationError ?? null;
+  }
+
+  /** The negotiated protocol; `false` when none was, `null` before the handshake. */
+  get alpnProtocol(): string | false | null {
+    return this.#info === undefined ? null : (this.#info.alpn ?? false);
+  }
+
+  /** The server name the client sent; `false` when it sent none, `null` before the handshake. */
+  get servername(): string | false | null {
+    if (this.#info === undefined) return null;
+    const { serverName } = this.#info;
+    return serverName === undefined || isIP(serverName) !== 0 ? false : serverName;
+  }
+
+  getProtocol(): 'TLSv1.3' | null {
+    return this.#info === undefined ? null : 'TLSv1.3';
+  }
+
+  /** `{ name, standardName, version }` of the cipher suite; `undefined` before the handshake. */
+  getCipher(): { name: string; standardName: string; version: 'TLSv1.3' } | undefined {
+    const name = this.#info?.cipherSuiteName;
+    return name === undefined ? undefined : { name, standardName: name, version: 'TLSv1.3' };
+  }
+
+  /** `{ type: 'TLSGroup', name }` of the key exchange; empty before the handshake and with a PSK alone. */
+  getEphemeralKeyInfo(): { type?: 'TLSGroup'; name?: string } {
+    const name = this.#info?.group;
+    return name === undefined ? {} : { type: 'TLSGroup', name };
+  }
+
+  /** The peer's certificate, also after a resumption; `undefined` when it showed none. */
+  getPeerX509Certificate(): X509Certificate | undefined {
+    const leaf = this.#info?.peer.chain[0];
+    return leaf === undefined ? undefined : new X509Certificate(leaf);
+  }
+
+  /** Everything that is known of the connection; `undefined` before the handshake. */
+  get connectionInfo(): ConnectionInfo | undefined {
+    return this.#info;
+  }
+
+  isSessionReused(): boolean {
+    return this.#info?.resumed ?? false;
+  }
+
+  /** Client: the newest ticket as an opaque, secret Buffer for the `session` option; it stays on the socket. */
+  getSession(): Buffer | undefined {
+    const ticket = this.#tickets?.at(-1);
+    return ticket === undefined ? undefined : Buffer.from(encodeClientTicket(ticket));
+  }
+
+  /** Client: the newest ticket, taken away, so that every call gives another one. With a `ticketCache` the tickets are there instead. */
+  takeSession(): Buffer | undefined {
+    const ticket = this.#tickets?.pop();
+    return ticket === undefined ? undefined : Buffer.from(encodeClientTicket(ticket));
+  }
+
+  get ticketInfo(): TicketInfo {
+    return {
+      issued: this.#issued,
+      requested: this.#engine?.requestedTickets ?? 0,
+      received: this.#received,
+      resumed: this.isSessionReused(),
+      declined: this.#declined,
+    };
+  }
+
+  /** Server: how many tickets this connection gets. May be changed until they are generated. */
+  get numTickets(): number {
+    return this.#engine?.numTickets ?? 0;
+  }
+
+  set numTickets(count: number) {
+    this.#connected('numTickets').numTickets = count;
+  }
+
+  /**
+   * Server: asks for `count` further tickets (default 1). They leave together, in front of the next write or with {@link flushTickets}.
+   * False when the connection cannot have any: not a server, not yet secure, closed, or a client without use for tickets.
+   */
+  newSessionTicket(count: number = 1): boolean {
+    return this.#info !== undefined && !this.destroyed && this.#engine!.requestTickets(count);
+  }
+
+  /** Sends requested tickets now. */
+  flushTickets(): void {
+    if (this.destroyed || this.#engine === undefined) return;
+    this.#engine.flush();
+    this.#progress();
+  }
+
+  /** Changes our traffic keys, and asks the peer to change its own when `requestPeer`. rfc9846#section-4.7.3 */
+  updateKeys(requestPeer: boolean = false): void {
+    this.#connected('updateKeys').updateKeys(requestPeer);
+    this.#progress();
+  }
+
+  /** `length` bytes of keying material for `label` and `context`. rfc9846#section-7.5 */
+  exportKeyingMaterial(length: number, label: string, context?: Uint8Array): Buffer {
+    const material = this.#connected('exportKeyingMaterial').exportKeyingMaterial(length, label, context);
+    return Buffer.from(material.buffer, material.byteOffset, material.length);
+  }
+
+  #connected(what: string): TlsEngine {
+    if (this.#engine !== undefined && !this.destroyed) return this.#engine;
+    throw new TlsUsageError('socket.not_open', `${what} needs a connection that has begun and is not destroyed`);
+  }
+
+  /** Whether the transport ended without close_notify after the handshake: what was read may not be all that was sent. */
+  get truncated(): boolean {
+    return this.#truncated;
+  }
+
+  /** True until the handshake is done. */
+  get secureConnecting(): boolean {
+    return this.#info === undefined;
+  }
+
+  get connecting(): boolean {
+    return this.#transport.connecting ?? false;
+  }
+
+  get pending(): boolean {
+    return this.#transport.pending ?? false;
+  }
+
+  get readyState(): string {
+    if (this.connecting) return 'opening';
+    if (this.readable) return this.writable ? 'open' : 'readOnly';
+    return this.writable ? 'writeOnly' : 'closed';
+  }
+
+  /** Bytes that came over the transport, encryption included. */
+  get bytesRead(): number {
+    return this.#transport.bytesRead ?? 0;
+  }
+
+  /** Bytes that were given to the transport, encryption included. */
+  get bytesWritten(): number {
+    return this.#transport.bytesWritten ?? 0;
+  }
+
+  get remoteAddress(): string | undefined {
+    return this.#transport.remoteAddress;
+  }
+
+  get remotePort(): number | undefined {
+    return this.#transport.remotePort;
+  }
+
+  get remoteFamily(): string | undefined {
+    return this.#transport.remoteFamily;
+  }
+
+  get localAddress(): string | undefined {
+    return this.#transport.localAddress;
+  }
+
+  get localPort(): number | undefined {
+    return this.#transport.localPort;
+  }
+
+  get localFamily(): string | undefined {
+    return this.#transport.localFamily;
+  }
+
+  address(): ReturnType<Socket['address']> | Record<string, never> {
+    return this.#transport.address?.() ?? {};
+  }
+
+  /** As `net.Socket.setTimeout`: a `timeout` event after `milliseconds` without traffic. Nothing happens over a transport that has no such timer. */
+  setTimeout(milliseconds: number, callback?: () => void): this {
+    this.timeout = milliseconds;
+    const transport = this.#transport;
+    transport.off('timeout', TLSSocket.#onTransportTimeout);
+    if (milliseconds > 0) transport.on('timeout', TLSSocket.#onTransportTimeout);
+    transport.setTimeout?.(milliseconds);
+    if (callback !== undefined) {
+      if (milliseconds > 0) this.once('timeout', callback);
+      else this.off('timeout', callback);
+    }
+    return this;
+  }
+
+  setNoDelay(noDelay?: boolean): this {
+    this.#transport.setNoDelay?.(noDelay);
+    return this;
+  }
+
+  setKeepAlive(enable?: boolean, initialDelay?: number): this {
+    this.#transport.setKeepAlive?.(enable, initialDelay);
+    return this;
+  }
+
+  ref(): this {
+    this.#transport.ref?.();
+    return this;
+  }
+
+  unref(): this {
+    this.#transport.unref?.();
+    return this;
+  }
+
+  /** Destroys the socket once everything written is on its way. */
+  destroySoon(): void {
+    if (this.writable) this.end();
+    if (this.writableFinished) this.destroy();
+    else this.once('finish', this.destroy);
+  }
+
+  /** Destroys the socket with a TCP reset where the transport can. */
+  resetAndDestroy(): this {
+    this.#transport.resetAndDestroy?.();
+    this.destroy();
+    return this;
+  }
+
+  /** Does nothing: TLS 1.3 has no renegotiation. */
+  disableRenegotiation(): void {}
+}

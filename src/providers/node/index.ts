@@ -1,0 +1,26 @@
+/** The default provider: `node:crypto`, and `@noble/post-quantum` for ML-KEM where Node lacks it. */
+
+import crypto from 'node:crypto';
+import type { CryptoProvider } from '../../crypto/index.ts';
+import { aead } from './aead.ts';
+import { kdf, plain } from './hash.ts';
+import { keyExchange } from './key-exchange.ts';
+import { certificateKey, publicKey } from './signature.ts';
+
+export { type CredentialOptions, createCredential } from './credential.ts';
+export { createSigner, type PrivateKeyInput } from './signature.ts';
+
+/**
+ * Cryptography of Node 20.19 and later. It has no state but a few X25519 key pairs made ahead once the first was used.
+ *
+ * The first use of X25519MLKEM768 answers with a promise on a Node without ML-KEM (before 24.7); all later ones answer at once.
+ */
+export const nodeCrypto: CryptoProvider = {
+  name: 'node',
+  random: (length) => plain(crypto.randomBytes(length)),
+  kdf,
+  aead,
+  keyExchange,
+  publicKey,
+  certificateKey,
+};

@@ -1,0 +1,203 @@
+import crypto from 'node:crypto';
+import { concat } from '../../bytes/index.ts';
+import { InvalidPublicValue, type KeyExchange, type KeyShare, type MaybePromise } from '../../crypto/index.ts';
+import { NamedGroup } from '../../wire/registry.ts';
+import { plain } from './hash.ts';
+import { CIPHERTEXT_LENGTH, ENCAPSULATION_KEY_LENGTH, type MlKem, mlKem768 } from './ml-kem.ts';
+
+const X25519_LENGTH = 32;
+
+/** An X25519 key for one connection. */
+export interface X25519Key {
+  /** 32 bytes. */
+  readonly publicValue: Uint8Array;
+  readonly privateKey: crypto.KeyObject;
+}
+
+function checkLength(name: string, value: Uint8Array, length: number): void {
+  if (value.length !== length) {
+    throw new InvalidPublicValue(`a public value of ${name} has ${length} bytes, not ${value.length}`);
+  }
+}
+
+/** As a JWK: importing the same key as SubjectPublicKeyInfo takes ten times as long. */
+function importX25519(value: Uint8Array): crypto.KeyObject {
+  const x = Buffer.from(value.buffer, value.byteOffset, value.length).toString('base64url');
+  return crypto.createPublicKey({ key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' });
+}
+
+function exportX25519({ publicKey, privateKey }: crypto.KeyPairKeyObjectResult): X25519Key {
+  const { x } = publicKey.export({ format: 'jwk' });
+  if (x === undefined) throw new Error('the runtime exported an X25519 key without its value');
+  return { publicValue: plain(Buffer.from(x, 'base64url')), privateKey };
+}
+
+/** X25519 over keys of `newKey`, each of which is used once. */
+export function x25519(newKey: () => X25519Key): KeyExchange {
+  function derive(privateKey: crypto.KeyObject, peer: Uint8Array): Uint8Array {
+    checkLength('x25519', peer, X25519_LENGTH);
+    const publicKey = importX25519(peer);
+    try {
+      const secret = crypto.diffieHellman({ privateKey, publicKey });
+      // OpenSSL refuses an all-zero result itself; other libraries under Node's interface may not (RFC 7748, section 6.1).
+      if (secret.some((byte) => byte !== 0)) return plain(secret);
+    } catch {
+      // falls through: with well-formed keys the only failure is an all-zero result
+    }
+    throw new InvalidPublicValue('an x25519 public value of small order');
+  }
+  return {
+    name: 'x25519',
+    id: NamedGroup.x25519,
+    generate(): KeyShare {
+      const { publicValue, privateKey } = newKey();
+      return { publicValue, derive: (peer) => derive(privateKey, peer) };
+    },
+    encapsulate(peer) {
+      checkLength('x25519', peer, X25519_LENGTH);
+      const { publicValue, privateKey } = newKey();
+      return { publicValue, sharedSecret: derive(privateKey, peer) };
+    },
+  };
+}
+
+/** A NIST curve with uncompressed points. `fill` puts a fresh private key into a new ECDH object. */
+export function nistCurve(
+  name: 'secp256r1' | 'secp384r1' | 'secp521r1',
+  fill: (ecdh: crypto.ECDH) => void = (ecdh) => {
+    ecdh.generateKeys();
+  },
+): KeyExchange {
+  // createECDH costs two thirds of KeyObjects on these curves, and reads points directly.
+  const curve = name === 'secp256r1' ? 'prime256v1' : name;
+  const pointLength = { secp256r1: 65, secp384r1: 97, secp521r1: 133 }[name];
+
+  function newKey(): crypto.ECDH {
+    const ecdh = crypto.createECDH(curve);
+    fill(ecdh);
+    return ecdh;
+  }
+  /** @spec rfc9846#section-4.3.8.2 */
+  function derive(ecdh: crypto.ECDH, peer: Uint8Array): Uint8Array {
+    checkLength(name, peer, pointLength);
+    if (peer[0] !== 4) throw new InvalidPublicValue(`a public value of ${name} is not an uncompressed point`);
+    try {
+      return plain(ecdh.computeSecret(peer));
+    } catch {
+      throw new InvalidPublicValue(`a public value of ${name} is not a point on the curve`);
+    }
+  }
+  return {
+    name,
+    id: NamedGroup[name],
+    generate(): KeyShare {
+      const ecdh = newKey();
+      return { publicValue: plain(ecdh.getPublicKey()), derive: (peer) => derive(ecdh, peer) };
+    },
+    encapsulate(peer) {
+      checkLength(name, peer, pointLength);
+      const ecdh = newKey();
+      return { publicValue: plain(ecdh.getPublicKey()), sharedSecret: derive(ecdh, peer) };
+    },
+  };
+}
+
+function then<A, B>(value: MaybePromise<A>, use: (value: A) => B): MaybePromise<B> {
+  return value instanceof Promise ? value.then(use) : use(value);
+}
+
+/**
+ * X25519MLKEM768: the ML-KEM part comes first in both shares and in the secret (draft-ietf-tls-ecdhe-mlkem).
+ * `ecdh` must be synchronous.
+ */
+export function hybrid(ecdh: KeyExchange, mlKem: () => MaybePromise<MlKem>): KeyExchange {
+  const name = 'X25519MLKEM768';
+  return {
+    name,
+    id: NamedGroup.X25519MLKEM768,
+    generate() {
+      return then(mlKem(), (kem) => {
+        const kemKey = kem.generate();
+        const ecdhShare = ecdh.generate() as KeyShare;
+        return {
+          publicValue: concat(kemKey.encapsulationKey, ecdhShare.publicValue),
+          derive(peer: Uint8Array) {
+            checkLength(name, peer, CIPHERTEXT_LENGTH + X25519_LENGTH);
+            const ecdhSecret = ecdhShare.derive(peer.subarray(CIPHERTEXT_LENGTH)) as Uint8Array;
+            return joined(kemKey.decapsulate(peer.subarray(0, CIPHERTEXT_LENGTH)), ecdhSecret);
+          },
+        };
+      });
+    },
+    encapsulate(peer) {
+      checkLength(name, peer, ENCAPSULATION_KEY_LENGTH + X25519_LENGTH);
+      return then(mlKem(), (kem) => {
+        const { ciphertext, sharedSecret } = kem.encapsulate(peer.subarray(0, ENCAPSULATION_KEY_LENGTH));
+        const answer = ecdh.encapsulate(peer.subarray(ENCAPSULATION_KEY_LENGTH)) as {
+          readonly publicValue: Uint8Array;
+          readonly sharedSecret: Uint8Array;
+        };
+        return {
+          publicValue: concat(ciphertext, answer.publicValue),
+          sharedSecret: joined(sharedSecret, answer.sharedSecret),
+        };
+      });
+    },
+  };
+}
+
+function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
+  const secret = concat(first, second);
+  first.fill(0);
+  second.fill(0);
+  return secret;
+}
+
+/** Key pairs the pool holds at most. */
+const POOL_SIZE = 32;
+
+/**
+ * X25519 key pairs made ahead on the thread pool, which halves what a key pair costs the main thread.
+ * Each is handed out once. Nothing is made before the first use, and only uses cause refills: from 4 key pairs doubling to
+ * {@link POOL_SIZE}, so that a program with a single connection does not pay for many.
+ */
+class KeyPool {
+  #ready: X25519Key[] = [];
+  #pending = 0;
+  #target = 2;
+
+  take(): X25519Key {
+    const key = this.#ready.pop();
+    if (this.#ready.length + this.#pending <= this.#target / 2) this.#refill();
+    return key ?? exportX25519(crypto.generateKeyPairSync('x25519'));
+  }
+
+  #refill(): void {
+    this.#target = Math.min(POOL_SIZE, this.#target * 2);
+    while (this.#ready.length + this.#pending < this.#target) {
+      this.#pending++;
+      crypto.generateKeyPair('x25519', undefined, (error, publicKey, privateKey) => {
+        this.#pending--;
+        // After an error the pool stays smaller; take() meets the same error where somebody can see it.
+        if (error === null) this.#ready.push(exportX25519({ publicKey, privateKey }));
+      });
+    }
+  }
+}
+
+const pool = new KeyPool();
+const pooledX25519 = x25519(() => pool.take());
+
+const EXCHANGES: ReadonlyMap<number, KeyExchange> = new Map(
+  [
+    pooledX25519,
+    nistCurve('secp256r1'),
+    nistCurve('secp384r1'),
+    nistCurve('secp521r1'),
+    hybrid(pooledX25519, mlKem768),
+  ].map((exchange) => [exchange.id, exchange]),
+);
+
+export function keyExchange(group: number): KeyExchange | undefined {
+  return EXCHANGES.get(group);
+}

@@ -1,0 +1,213 @@
+import { concat } from '../bytes/index.ts';
+import type { Aead, AeadKey, CryptoProvider, Kdf } from '../crypto/index.ts';
+import { TlsUsageError } from '../errors/index.ts';
+import { Reader } from '../wire/reader.ts';
+import { Writer } from '../wire/writer.ts';
+import type { TicketKeyRing } from './key-ring.ts';
+import { decodeTicketState, encodeTicketState, TICKET_STATE_LABEL } from './state.ts';
+import { MAX_TICKET_LIFETIME_SECONDS, type TicketDecline, type TicketSealer, type TicketState } from './types.ts';
+
+const COOKIE_LABEL = 'tessera hello retry cookie';
+const SALT_LENGTH = 32;
+const PADDING_STEP = 64;
+const NO_ADDITIONAL_DATA = new Uint8Array(0);
+/** The longest ticket and the longest cookie of the protocol, in bytes. */
+const MAX_SEALED_LENGTH = 0xffff;
+
+/**
+ * `salt || AEAD(plaintext)`, under a key and nonce used for this one box: HKDF(ring key, salt, label).
+ *
+ * Nothing in it names the ring key, so that an observer sees random bytes only; the key is found by trying each, newest first, of
+ * which there are at most 16. A fresh 32-byte salt makes key and nonce unique without any counter that hosts would have to share.
+ */
+class Box {
+  readonly #ring: TicketKeyRing;
+  readonly #crypto: CryptoProvider;
+  readonly #kdf: Kdf;
+  readonly #aead: Aead;
+  readonly #info: Uint8Array;
+
+  /** `scope` comes last in the derivation and the parts before it are fixed, so that no two triples are derived alike. */
+  constructor(ring: TicketKeyRing, crypto: CryptoProvider, label: string, scope: string) {
+    const aead = crypto.aead('aes-256-gcm') ?? crypto.aead('chacha20-poly1305');
+    if (aead === undefined) {
+      throw new TlsUsageError(
+        'ticket.no_aead',
+        `the crypto provider ${crypto.name} has neither aes-256-gcm nor chacha20-poly1305, and tickets need one of them`,
+      );
+    }
+    this.#ring = ring;
+    this.#crypto = crypto;
+    this.#kdf = crypto.kdf('sha256');
+    this.#aead = aead;
+    this.#info = new TextEncoder().encode(`${label}|${aead.name}|${scope}`);
+  }
+
+  /** Bytes added to a plaintext. */
+  get overhead(): number {
+    return SALT_LENGTH + this.#aead.tagLength;
+  }
+
+  /** `undefined` when no key of the ring seals at `now`. Wipes `plaintext`. */
+  seal(plaintext: Uint8Array, now: number): Uint8Array | undefined {
+    const key = this.#ring.sealingKey(now);
+    if (key === undefined) {
+      plaintext.fill(0);
+      return undefined;
+    }
+    const salt = this.#crypto.random(SALT_LENGTH);
+    const ciphertext = this.#withKey(key.secret.bytes, salt, (aeadKey, nonce) =>
+      aeadKey.seal(nonce, NO_ADDITIONAL_DATA, plaintext),
+    );
+    plaintext.fill(0);
+    return concat(salt, ciphertext);
+  }
+
+  /** The plaintext, for the caller to wipe; `undefined` when no key of the ring opens it at `now`. */
+  open(sealed: Uint8Array, now: number): Uint8Array | undefined {
+    if (sealed.length < this.overhead || sealed.length > MAX_SEALED_LENGTH) return undefined;
+    const salt = sealed.subarray(0, SALT_LENGTH);
+    const ciphertext = sealed.subarray(SALT_LENGTH);
+    for (const key of this.#ring.openingKeys(now)) {
+      const plaintext = this.#withKey(key.secret.bytes, salt, (aeadKey, nonce) =>
+        aeadKey.open(nonce, NO_ADDITIONAL_DATA, ciphertext),
+      );
+      if (plaintext !== undefined) return plaintext;
+    }
+    return undefined;
+  }
+
+  #withKey<T>(secret: Uint8Array, salt: Uint8Array, use: (key: AeadKey, nonce: Uint8Array) => T): T {
+    const prk = this.#kdf.hmac(salt, secret); // HKDF-Extract, RFC 5869
+    const material = this.#kdf.expand(prk, this.#info, this.#aead.keyLength + this.#aead.nonceLength);
+    prk.fill(0);
+    const key = this.#aead.withKey(material.subarray(0, this.#aead.keyLength));
+    try {
+      return use(key, material.subarray(this.#aead.keyLength));
+    } finally {
+      key.wipe();
+      material.fill(0);
+    }
+  }
+}
+
+export interface RingSealerOptions {
+  /**
+   * The trust scope: tickets sealed with one label are not opened with another, even under the same ring. Use one for each group of
+   * virtual hosts that may resume each other's sessions. Default empty.
+   */
+  readonly label?: string;
+}
+
+/**
+ * Seals the whole state into the ticket, under the keys of a {@link TicketKeyRing}. Synchronous, and keeps nothing.
+ *
+ * The state is padded to a multiple of 64 bytes, so that the length of a ticket says little about what is inside.
+ * AES-256-GCM, or ChaCha20-Poly1305 where the provider lacks it: hosts that share keys must agree in this.
+ * Throws {@link TlsUsageError} `ticket.no_aead` when the provider has neither.
+ */
+export class RingSealer implements TicketSealer {
+  readonly #ring: TicketKeyRing;
+  readonly #box: Box;
+
+  constructor(ring: TicketKeyRing, crypto: CryptoProvider, options: RingSealerOptions = {}) {
+    this.#ring = ring;
+    this.#box = new Box(ring, crypto, TICKET_STATE_LABEL, options.label ?? '');
+  }
+
+  /** Whole seconds from `now` until the sealing key is destroyed, at most seven days. 0 when no key seals. */
+  maxLifetimeSeconds(now: number): number {
+    const key = this.#ring.sealingKey(now);
+    if (key === undefined) return 0;
+    return Math.min(Math.floor((key.openUntil - now) / 1_000), MAX_TICKET_LIFETIME_SECONDS);
+  }
+
+  /**
+   * The ticket; `undefined` when no key seals at `now`, when the ticket would outlive its key, or when the state is too large.
+   * Throws {@link TlsUsageError} `ticket.bad_field` when a value of the state is out of range.
+   */
+  seal(state: TicketState, now: number): Uint8Array | undefined {
+    const key = this.#ring.sealingKey(now);
+    if (key === undefined || state.issuedAt + state.lifetimeSeconds * 1_000 > key.openUntil) return undefined;
+    const encoded = encodeTicketState(state);
+    if (encoded === undefined) return undefined;
+    const plaintext = pad(encoded);
+    encoded.fill(0);
+    return this.#box.seal(plaintext, now);
+  }
+
+  /** The state, or why not: `no_key` (also for bytes that were changed or are no ticket), `malformed`, `expired`. No ticket makes it throw. */
+  open(ticket: Uint8Array, now: number): TicketState | TicketDecline {
+    // Every ticket of ours has a padded length; others are not worth the tries.
+    if ((ticket.length - this.#box.overhead) % PADDING_STEP !== 0) return 'no_key';
+    const plaintext = this.#box.open(ticket, now);
+    if (plaintext === undefined) return 'no_key';
+    const state = unpad(plaintext);
+    plaintext.fill(0);
+    if (state === undefined) return 'malformed';
+    if (now < state.issuedAt + state.lifetimeSeconds * 1_000) return state;
+    state.psk.fill(0);
+    return 'expired';
+  }
+}
+
+/** `opaque state<0..2^16-1>` and zeros up to a multiple of 64 bytes. */
+function pad(encoded: Uint8Array): Uint8Array {
+  const length = 2 + encoded.length;
+  const padded = new Uint8Array(Math.ceil(length / PADDING_STEP) * PADDING_STEP);
+  padded[0] = encoded.length >>> 8;
+  padded[1] = encoded.length;
+  padded.set(encoded, 2);
+  return padded;
+}
+
+function unpad(padded: Uint8Array): TicketState | undefined {
+  const length = padded.length < 2 ? 0 : (padded[0]! << 8) | padded[1]!;
+  return length > padded.length - 2 ? undefined : decodeTicketState(padded.subarray(2, 2 + length));
+}
+
+export interface RingCookieSealerOptions extends RingSealerOptions {
+  /** How far, in seconds, the clocks at sealing and opening may lie apart, either way: 1 to 3,600. Default 30. */
+  readonly validForSeconds?: number;
+}
+
+/**
+ * Seals the content of a HelloRetryRequest cookie under the keys of a {@link TicketKeyRing}, so that any server with the same keys can
+ * take the second ClientHello. It does not stop a client from using a cookie twice within its time; nothing without memory can.
+ *
+ * Throws {@link TlsUsageError}: `ticket.no_aead`, `cookie.bad_option`.
+ */
+export class RingCookieSealer {
+  readonly #box: Box;
+  readonly #validForMs: number;
+
+  constructor(ring: TicketKeyRing, crypto: CryptoProvider, options: RingCookieSealerOptions = {}) {
+    const seconds = options.validForSeconds ?? 30;
+    if (!(seconds >= 1 && seconds <= 3_600)) {
+      throw new TlsUsageError('cookie.bad_option', `validForSeconds is ${seconds}, it must be from 1 to 3,600`);
+    }
+    this.#validForMs = seconds * 1_000;
+    this.#box = new Box(ring, crypto, COOKIE_LABEL, options.label ?? '');
+  }
+
+  /** Throws {@link TlsUsageError}: `cookie.no_key` when no key of the ring seals at `now`, `cookie.too_long`. */
+  seal(content: Uint8Array, now: number): Uint8Array {
+    const plaintext = new Writer().u64(Math.floor(now)).raw(content).finish();
+    if (plaintext.length + this.#box.overhead > MAX_SEALED_LENGTH) {
+      throw new TlsUsageError('cookie.too_long', `${content.length} bytes do not fit into a cookie`);
+    }
+    const cookie = this.#box.seal(plaintext, now);
+    if (cookie === undefined) {
+      throw new TlsUsageError('cookie.no_key', 'no key of the ring seals at this time; add one');
+    }
+    return cookie;
+  }
+
+  /** The content; `undefined` when no key opens it, or it was sealed too long ago or too far ahead. No cookie makes it throw. */
+  open(cookie: Uint8Array, now: number): Uint8Array | undefined {
+    const plaintext = this.#box.open(cookie, now);
+    if (plaintext === undefined || plaintext.length < 8) return undefined;
+    const reader = new Reader(plaintext);
+    return Math.abs(now - reader.u64()) <= this.#validForMs ? reader.rest() : undefined;
+  }
+}
