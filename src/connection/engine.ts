@@ -360,6 +360,9 @@ class Engine implements TlsEngine, Output {
   }
 
   #onRecord(record: PlainRecord): void {
+    // "If a handshake message is split over two or more records, there MUST NOT be any other records between them."
+    const isHandshake = record.type === ContentType.handshake || record.type === ContentType.application_data;
+    if (!isHandshake && this.#joiner.pending) throw peerFault('record.interleaved');
     if (record.type === ContentType.change_cipher_spec) this.#onChangeCipherSpec(record.fragment);
     else if (this.#opener === undefined) this.#onPlaintext(record);
     else if (record.type !== ContentType.application_data) this.#onUnprotected(record, this.#opener);

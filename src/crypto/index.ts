@@ -38,7 +38,7 @@ export interface Aead {
   readonly tagLength: number;
   /** Records that may be protected under one key, rfc9846#section-5.5. */
   readonly recordLimit: number;
-  /** Binds a key of `keyLength` bytes; the bytes are copied or kept, and wiped by {@link AeadKey.wipe}. */
+  /** Binds a copy of a key of `keyLength` bytes, which {@link AeadKey.wipe} wipes. */
   withKey(key: Uint8Array): AeadKey;
 }
 

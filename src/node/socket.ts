@@ -108,7 +108,7 @@ export class TLSSocket extends Duplex {
   /** `transport` must not be read or written by anybody else from now on. */
   constructor(transport: Duplex, options: TLSSocketOptions) {
     const { engine, allowHalfOpen = false, highWaterMark, handshakeTimeout, owner } = options;
-    super(highWaterMark === undefined ? { allowHalfOpen } : { allowHalfOpen, highWaterMark });
+    super({ allowHalfOpen, emitClose: false, ...(highWaterMark !== undefined && { highWaterMark }) });
     this.#transport = transport as Transport;
     this.#transport[SOCKET] = this;
     this.#owner = owner;
@@ -186,14 +186,18 @@ export class TLSSocket extends Duplex {
     this.#transport.pause();
   }
 
+  /**
+   * Without close_notify the end of the transport may be an attack, so it is marked; but many peers close like this, and one that only
+   * stopped sending can still read: as in node:tls it is no error.
+   */
   #transportEnded(): void {
-    if (this.destroyed || this.#truncated) return;
-    if (this.#engine === undefined) {
+    if (this.destroyed || this.#truncated || this.#engine?.readClosed) return;
+    if (this.#info === undefined) {
       this.#fail(this.#disconnected());
-      return;
+    } else {
+      this.#truncated = true;
+      this.push(null);
     }
-    this.#engine.transportEnded();
-    this.#progress();
   }
 
   /**
@@ -298,15 +302,6 @@ export class TLSSocket extends Duplex {
   }
 
   #engineFailed(error: TlsAlertError | TlsPeerAlertError): void {
-    if (error.code === 'connection.truncated') {
-      if (this.#info === undefined) {
-        this.#fail(this.#disconnected());
-      } else {
-        this.#truncated = true; // as in node:tls not an error: many peers close like this
-        this.push(null);
-      }
-      return;
-    }
     const alert = this.#engine!.pull();
     if (alert !== undefined && this.#transport.writable) {
       this.#transport.write(alert);
@@ -346,8 +341,8 @@ export class TLSSocket extends Duplex {
       this.#written = callback;
       return;
     }
-    if (this.#engine!.writeClosed || this.#truncated) {
-      callback(codedError('EPIPE', 'write after the peer closed the connection'));
+    if (this.#engine!.writeClosed) {
+      callback(codedError('EPIPE', 'write after the connection ended'));
       return;
     }
     this.#protect(chunks);
@@ -399,7 +394,12 @@ export class TLSSocket extends Duplex {
     this.#final = undefined;
     waiting?.(error ?? codedError('ERR_STREAM_DESTROYED', 'Cannot call write after a stream was destroyed'));
     callback(error);
+    process.nextTick(TLSSocket.#emitClose, this, error !== null); // after `error`, and saying whether there was one, as net.Socket does
   }
+
+  static readonly #emitClose = (socket: TLSSocket, hadError: boolean): void => {
+    socket.emit('close', hadError);
+  };
 
   /** Always true: the way to tell this from a `net.Socket`. */
   get encrypted(): true {

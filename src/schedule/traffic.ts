@@ -11,10 +11,10 @@ const NOTHING: Uint8Array = new Uint8Array(0);
  */
 export function trafficKeys(kdf: Kdf, secret: Secret, aead: Aead): { key: AeadKey; iv: Uint8Array } {
   const { bytes } = secret;
-  return {
-    key: aead.withKey(expandLabel(kdf, bytes, 'key', NOTHING, aead.keyLength)),
-    iv: expandLabel(kdf, bytes, 'iv', NOTHING, aead.nonceLength),
-  };
+  const key = expandLabel(kdf, bytes, 'key', NOTHING, aead.keyLength);
+  const keys = { key: aead.withKey(key), iv: expandLabel(kdf, bytes, 'iv', NOTHING, aead.nonceLength) };
+  key.fill(0);
+  return keys;
 }
 
 /**

@@ -1,4 +1,5 @@
 import crypto from 'node:crypto';
+import { copyOf } from '../../bytes/index.ts';
 import type { Aead, AeadKey, AeadName } from '../../crypto/index.ts';
 import { TlsUsageError } from '../../errors/index.ts';
 import { plain } from './hash.ts';
@@ -35,7 +36,7 @@ class NodeAead implements Aead {
         `a key of ${this.name} has ${this.keyLength} bytes, not ${key.length}`,
       );
     }
-    return new NodeAeadKey(this, key.slice());
+    return new NodeAeadKey(this, copyOf(key));
   }
 }
 

@@ -42,7 +42,7 @@ class NodeKdf implements Kdf {
   }
 
   hash(data: Uint8Array): Uint8Array {
-    return plain(hashOnce(this.hashName, data));
+    return plain(crypto.hash(this.hashName, data, 'buffer'));
   }
 
   hmac(key: Uint8Array, data: Uint8Array): Uint8Array {
@@ -70,11 +70,6 @@ class NodeKdf implements Kdf {
     block.fill(0);
     return output;
   }
-}
-
-/** `crypto.hash` came with Node 20.12 and is experimental there, without a warning. */
-function hashOnce(name: HashName, data: Uint8Array): Buffer {
-  return crypto.hash(name, data, 'buffer');
 }
 
 const KDFS: Readonly<Record<HashName, Kdf>> = {

@@ -11,7 +11,7 @@ export { type CredentialOptions, createCredential } from './credential.ts';
 export { createSigner, type PrivateKeyInput } from './signature.ts';
 
 /**
- * Cryptography of Node 20.19 and later. It has no state but a few X25519 key pairs made ahead once the first was used.
+ * Cryptography of Node 20.19 and later. Holds no keys.
  *
  * The first use of X25519MLKEM768 answers with a promise on a Node without ML-KEM (before 24.7); all later ones answer at once.
  */

@@ -1,6 +1,6 @@
 import crypto from 'node:crypto';
 import { concat } from '../../bytes/index.ts';
-import { InvalidPublicValue, type KeyExchange, type KeyShare, type MaybePromise } from '../../crypto/index.ts';
+import { InvalidPublicValue, type KeyExchange, type MaybePromise } from '../../crypto/index.ts';
 import { NamedGroup } from '../../wire/registry.ts';
 import { plain } from './hash.ts';
 import { CIPHERTEXT_LENGTH, ENCAPSULATION_KEY_LENGTH, type MlKem, mlKem768 } from './ml-kem.ts';
@@ -12,6 +12,12 @@ export interface X25519Key {
   /** 32 bytes. */
   readonly publicValue: Uint8Array;
   readonly privateKey: crypto.KeyObject;
+}
+
+/** A key exchange that never answers with a promise. */
+export interface SyncKeyExchange extends KeyExchange {
+  generate(): { readonly publicValue: Uint8Array; derive(peerPublicValue: Uint8Array): Uint8Array };
+  encapsulate(publicValue: Uint8Array): { readonly publicValue: Uint8Array; readonly sharedSecret: Uint8Array };
 }
 
 function checkLength(name: string, value: Uint8Array, length: number): void {
@@ -33,7 +39,7 @@ function exportX25519({ publicKey, privateKey }: crypto.KeyPairKeyObjectResult):
 }
 
 /** X25519 over keys of `newKey`, each of which is used once. */
-export function x25519(newKey: () => X25519Key): KeyExchange {
+export function x25519(newKey: () => X25519Key): SyncKeyExchange {
   function derive(privateKey: crypto.KeyObject, peer: Uint8Array): Uint8Array {
     checkLength('x25519', peer, X25519_LENGTH);
     const publicKey = importX25519(peer);
@@ -49,7 +55,7 @@ export function x25519(newKey: () => X25519Key): KeyExchange {
   return {
     name: 'x25519',
     id: NamedGroup.x25519,
-    generate(): KeyShare {
+    generate() {
       const { publicValue, privateKey } = newKey();
       return { publicValue, derive: (peer) => derive(privateKey, peer) };
     },
@@ -90,7 +96,7 @@ export function nistCurve(
   return {
     name,
     id: NamedGroup[name],
-    generate(): KeyShare {
+    generate() {
       const ecdh = newKey();
       return { publicValue: plain(ecdh.getPublicKey()), derive: (peer) => derive(ecdh, peer) };
     },
@@ -108,9 +114,8 @@ function then<A, B>(value: MaybePromise<A>, use: (value: A) => B): MaybePromise<
 
 /**
  * X25519MLKEM768: the ML-KEM part comes first in both shares and in the secret (draft-ietf-tls-ecdhe-mlkem).
- * `ecdh` must be synchronous.
  */
-export function hybrid(ecdh: KeyExchange, mlKem: () => MaybePromise<MlKem>): KeyExchange {
+export function hybrid(ecdh: SyncKeyExchange, mlKem: () => MaybePromise<MlKem>): KeyExchange {
   const name = 'X25519MLKEM768';
   return {
     name,
@@ -118,12 +123,12 @@ export function hybrid(ecdh: KeyExchange, mlKem: () => MaybePromise<MlKem>): Key
     generate() {
       return then(mlKem(), (kem) => {
         const kemKey = kem.generate();
-        const ecdhShare = ecdh.generate() as KeyShare;
+        const ecdhShare = ecdh.generate();
         return {
           publicValue: concat(kemKey.encapsulationKey, ecdhShare.publicValue),
           derive(peer: Uint8Array) {
             checkLength(name, peer, CIPHERTEXT_LENGTH + X25519_LENGTH);
-            const ecdhSecret = ecdhShare.derive(peer.subarray(CIPHERTEXT_LENGTH)) as Uint8Array;
+            const ecdhSecret = ecdhShare.derive(peer.subarray(CIPHERTEXT_LENGTH));
             return joined(kemKey.decapsulate(peer.subarray(0, CIPHERTEXT_LENGTH)), ecdhSecret);
           },
         };
@@ -133,10 +138,7 @@ export function hybrid(ecdh: KeyExchange, mlKem: () => MaybePromise<MlKem>): Key
       checkLength(name, peer, ENCAPSULATION_KEY_LENGTH + X25519_LENGTH);
       return then(mlKem(), (kem) => {
         const { ciphertext, sharedSecret } = kem.encapsulate(peer.subarray(0, ENCAPSULATION_KEY_LENGTH));
-        const answer = ecdh.encapsulate(peer.subarray(ENCAPSULATION_KEY_LENGTH)) as {
-          readonly publicValue: Uint8Array;
-          readonly sharedSecret: Uint8Array;
-        };
+        const answer = ecdh.encapsulate(peer.subarray(ENCAPSULATION_KEY_LENGTH));
         return {
           publicValue: concat(ciphertext, answer.publicValue),
           sharedSecret: joined(sharedSecret, answer.sharedSecret),
@@ -153,48 +155,16 @@ function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
   return secret;
 }
 
-/** Key pairs the pool holds at most. */
-const POOL_SIZE = 32;
-
-/**
- * X25519 key pairs made ahead on the thread pool, which halves what a key pair costs the main thread.
- * Each is handed out once. Nothing is made before the first use, and only uses cause refills: from 4 key pairs doubling to
- * {@link POOL_SIZE}, so that a program with a single connection does not pay for many.
- */
-class KeyPool {
-  #ready: X25519Key[] = [];
-  #pending = 0;
-  #target = 2;
-
-  take(): X25519Key {
-    const key = this.#ready.pop();
-    if (this.#ready.length + this.#pending <= this.#target / 2) this.#refill();
-    return key ?? exportX25519(crypto.generateKeyPairSync('x25519'));
-  }
-
-  #refill(): void {
-    this.#target = Math.min(POOL_SIZE, this.#target * 2);
-    while (this.#ready.length + this.#pending < this.#target) {
-      this.#pending++;
-      crypto.generateKeyPair('x25519', undefined, (error, publicKey, privateKey) => {
-        this.#pending--;
-        // After an error the pool stays smaller; take() meets the same error where somebody can see it.
-        if (error === null) this.#ready.push(exportX25519({ publicKey, privateKey }));
-      });
-    }
-  }
-}
-
-const pool = new KeyPool();
-const pooledX25519 = x25519(() => pool.take());
+// Key pairs made ahead on the thread pool would save nothing: handing one over costs the main thread what making it does.
+const nodeX25519 = x25519(() => exportX25519(crypto.generateKeyPairSync('x25519')));
 
 const EXCHANGES: ReadonlyMap<number, KeyExchange> = new Map(
   [
-    pooledX25519,
+    nodeX25519,
     nistCurve('secp256r1'),
     nistCurve('secp384r1'),
     nistCurve('secp521r1'),
-    hybrid(pooledX25519, mlKem768),
+    hybrid(nodeX25519, mlKem768),
   ].map((exchange) => [exchange.id, exchange]),
 );
 
