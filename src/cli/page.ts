@@ -81,7 +81,9 @@ function clientCertificate(socket: TLSSocket): string {
 }
 
 function html(rows: readonly (readonly [string, string])[], tickets: readonly IssuedTicket[]): string {
-  const facts = rows.map(([name, value]) => `<tr><th scope="row">${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`);
+  const facts = rows.map(
+    ([name, value]) => `<tr><th scope="row">${escapeHtml(name)}</th><td>${escapeHtml(value)}</td></tr>`,
+  );
   const lines = tickets.map(
     ({ index, lifetimeSeconds, nonce, length }) =>
       `<tr><td>${index}</td><td>${lifetimeSeconds} s</td><td><code>${toHex(nonce)}</code></td><td>${length} bytes</td></tr>`,

@@ -100,7 +100,11 @@ interface Identity {
   readonly origin: string;
 }
 
-async function identityOf(values: { readonly cert?: string; readonly key?: string; readonly 'cert-out'?: string }): Promise<Identity> {
+async function identityOf(values: {
+  readonly cert?: string;
+  readonly key?: string;
+  readonly 'cert-out'?: string;
+}): Promise<Identity> {
   const { cert, key, 'cert-out': out } = values;
   if (cert === undefined && key === undefined) {
     const made = await throwAway();

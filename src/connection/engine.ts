@@ -406,8 +406,10 @@ class Engine implements TlsEngine, Output {
 
   /** @spec rfc9846#section-5 */
   #onChangeCipherSpec(fragment: Uint8Array): void {
-    const allowed = this.#handshake.at !== 'connected' && this.#handshake.at !== 'expect_client_hello';
-    if (!allowed || fragment.length !== 1 || fragment[0] !== 1) throw peerFault('record.unexpected_change_cipher_spec');
+    const { config } = this.#cx;
+    // With cookies, the first ClientHello may have gone to another engine.
+    const isFirst = this.#handshake.at === 'expect_client_hello' && config.role === 'server' && !config.cookieSealer;
+    if (isFirst || this.#handshake.at === 'connected' || fragment.length !== 1 || fragment[0] !== 1) throw peerFault('record.unexpected_change_cipher_spec');
     this.#countEmpty();
   }
 

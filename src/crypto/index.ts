@@ -106,6 +106,7 @@ export interface PublicKey {
   readonly schemes: readonly number[];
   /** Size of the key: RSA modulus or curve order, in bits. */
   readonly bits: number;
+  /** An ECDSA scheme is taken for its hash on whatever curve the key has: certificates mix them, and only TLS binds one to the other. */
   verify(scheme: number, data: Uint8Array, signature: Uint8Array): MaybePromise<boolean>;
 }
 

@@ -3,14 +3,27 @@ import { createHash, randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { get } from 'node:https';
-import { type AddressInfo, connect as connectTcp, createServer as createTcpServer, type Server as NetServer } from 'node:net';
+import {
+  type AddressInfo,
+  connect as connectTcp,
+  createServer as createTcpServer,
+  type Server as NetServer,
+} from 'node:net';
 import { Duplex, Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import { setImmediate as turn } from 'node:timers/promises';
 import { before, describe, type TestContext, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
 import nodeTls from 'node:tls';
 import { makeIdentity, type TestIdentity } from '../../test/support/certificates.ts';
-import { ClientTicketCache, type ConnectionOptions, connect, createServer, type TlsError, type TlsOptions, TLSSocket } from './index.ts';
+import {
+  ClientTicketCache,
+  type ConnectionOptions,
+  connect,
+  createServer,
+  TLSSocket,
+  type TlsError,
+  type TlsOptions,
+} from './index.ts';
 
 type AnySocket = TLSSocket | nodeTls.TLSSocket;
 interface Roles {
@@ -41,8 +54,10 @@ async function listen(t: TestContext, server: NetServer): Promise<number> {
 
 function serverOf(kind: 'node' | 'ours', options: TlsOptions): NetServer {
   const all = { cert: identity.certificatePem, key: identity.keyPem, ...options };
-  if (kind === 'ours') return createServer(all);
-  return nodeTls.createServer({ ...all, minVersion: 'TLSv1.3' } as nodeTls.TlsOptions);
+  const server =
+    kind === 'ours' ? createServer(all) : nodeTls.createServer({ ...all, minVersion: 'TLSv1.3' } as nodeTls.TlsOptions);
+  // A client that is destroyed at the end of a test may reset the connection.
+  return server.on('secureConnection', (socket: AnySocket) => socket.on('error', () => {}));
 }
 
 function clientOf(kind: 'node' | 'ours', port: number, options: ConnectionOptions): AnySocket {
@@ -57,13 +72,24 @@ interface Both {
   readonly listener: NetServer;
 }
 
-async function open(t: TestContext, roles: Roles, server: TlsOptions = {}, client: ConnectionOptions = {}): Promise<Both> {
+async function open(
+  t: TestContext,
+  roles: Roles,
+  server: TlsOptions = {},
+  client: ConnectionOptions = {},
+): Promise<Both> {
   const listener = serverOf(roles.server, server);
   const port = await listen(t, listener);
   return { ...(await reopen(t, roles, listener, port, client)), port, listener };
 }
 
-async function reopen(t: TestContext, roles: Roles, listener: NetServer, port: number, options: ConnectionOptions = {}) {
+async function reopen(
+  t: TestContext,
+  roles: Roles,
+  listener: NetServer,
+  port: number,
+  options: ConnectionOptions = {},
+) {
   const accepted = once(listener, 'secureConnection');
   const client = clientOf(roles.client, port, options);
   const [[server]] = (await Promise.all([accepted, once(client, 'secureConnect')])) as [[AnySocket], unknown];
@@ -127,7 +153,8 @@ describe('data', () => {
       const up = randomBytes(4 << 20);
       const down = randomBytes(4 << 20);
       const pieces = function* (all: Buffer) {
-        for (let at = 0, size = 1; at < all.length; at += size, size = ((size * 7) % 70_001) + 1) yield all.subarray(at, at + size);
+        for (let at = 0, size = 1; at < all.length; at += size, size = ((size * 7) % 70_001) + 1)
+          yield all.subarray(at, at + size);
       };
       const [received, sent] = await Promise.all([
         readAll(server),
@@ -144,9 +171,14 @@ describe('data', () => {
     const { client, server } = await open(t, { server: 'ours', client: 'ours' });
     const all = randomBytes(16 << 20);
     const hash = createHash('sha256');
-    const written = pipeline(Readable.from((function* () {
-      for (let at = 0; at < all.length; at += 65_536) yield all.subarray(at, at + 65_536);
-    })()), client);
+    const written = pipeline(
+      Readable.from(
+        (function* () {
+          for (let at = 0; at < all.length; at += 65_536) yield all.subarray(at, at + 65_536);
+        })(),
+      ),
+      client,
+    );
     let most = 0;
     for await (const chunk of server) {
       hash.update(chunk);
@@ -172,7 +204,10 @@ describe('data', () => {
     for (const part of ['a', 'b', 'c']) client.write(part);
     client.uncork();
     assert.equal(String(await once(server, 'data')), 'abc');
-    assert.deepEqual(near.writes.map((bytes) => bytes.length), [5 + 3 + 1 + 16]);
+    assert.deepEqual(
+      near.writes.map((bytes) => bytes.length),
+      [5 + 3 + 1 + 16],
+    );
   });
 
   test('a write is done when the transport took it', async (t) => {
@@ -226,6 +261,8 @@ describe('closing', () => {
 
   test('a transport that ends without close_notify is an end, and marked', async (t) => {
     const { client, server } = await open(t, { server: 'ours', client: 'ours' });
+    server.write('x');
+    await once(client, 'data'); // the tickets are read too: else TCP would reset the connection
     client.destroy();
     assert.equal((await readAll(server)).length, 0);
     assert.equal((server as TLSSocket).truncated, true);
@@ -241,7 +278,10 @@ describe('closing', () => {
     client.destroy(new Error('again'));
     assert.deepEqual(await once(client, 'close').catch(() => [true]), [true]);
     await closed;
-    assert.deepEqual(errors.map((error) => error.message), ['enough']);
+    assert.deepEqual(
+      errors.map((error) => error.message),
+      ['enough'],
+    );
   });
 
   test('a write after destroy fails in its callback', async (t) => {
@@ -307,7 +347,10 @@ describe('failing', () => {
   for (const { name, server, client, codes } of CASES) {
     test(`${name}: one error on each side`, async (t) => {
       const errors = await failure(t, { server: 'ours', client: 'ours' }, server(), client());
-      assert.deepEqual([errors.server.map((e) => e.code), errors.client.map((e) => e.code)], codes.map((code) => [code]));
+      assert.deepEqual(
+        [errors.server.map((e) => e.code), errors.client.map((e) => e.code)],
+        codes.map((code) => [code]),
+      );
     });
   }
 
@@ -315,19 +358,36 @@ describe('failing', () => {
     const options = { requestCert: true, ca: identity.certificatePem };
     for (const roles of PAIRS) {
       const errors = await failure(t, roles, options, {});
-      assert.deepEqual(errors.server.map((e) => e.code), ['ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE'], nameOf(roles));
-      assert.deepEqual(errors.client.map((e) => e.code), ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'], nameOf(roles));
+      assert.deepEqual(
+        errors.server.map((e) => e.code),
+        ['ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE'],
+        nameOf(roles),
+      );
+      assert.deepEqual(
+        errors.client.map((e) => e.code),
+        ['ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED'],
+        nameOf(roles),
+      );
     }
   });
 
   test('a TLS 1.2 client is told protocol_version', async (t) => {
-    const errors = await failure(t, { server: 'ours', client: 'node' }, {}, { maxVersion: 'TLSv1.2', minVersion: 'TLSv1.2' } as ConnectionOptions);
-    assert.deepEqual(errors.server.map((e) => [e.code, e.alert, e.side]), [['ERR_SSL_UNSUPPORTED_PROTOCOL', 'protocol_version', 'local']]);
+    const errors = await failure(t, { server: 'ours', client: 'node' }, {}, {
+      maxVersion: 'TLSv1.2',
+      minVersion: 'TLSv1.2',
+    } as ConnectionOptions);
+    assert.deepEqual(
+      errors.server.map((e) => [e.code, e.alert, e.side]),
+      [['ERR_SSL_UNSUPPORTED_PROTOCOL', 'protocol_version', 'local']],
+    );
     assert.equal(errors.client[0]?.code, 'ERR_SSL_TLSV1_ALERT_PROTOCOL_VERSION');
   });
 
   test('a server that hangs up before the handshake is ECONNRESET', async (t) => {
-    const port = await listen(t, createTcpServer((socket) => socket.end()));
+    const port = await listen(
+      t,
+      createTcpServer((socket) => socket.end()),
+    );
     const socket = connect({ port, host: '127.0.0.1' });
     const [error] = (await once(socket, 'error')) as [TlsError & { port: number }];
     assert.equal(error.code, 'ECONNRESET');
@@ -344,7 +404,10 @@ describe('failing', () => {
   });
 
   test('a server that speaks something else', async (t) => {
-    const port = await listen(t, createTcpServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')));
+    const port = await listen(
+      t,
+      createTcpServer((socket) => socket.end('HTTP/1.1 400 Bad Request\r\n\r\n')),
+    );
     const [error] = (await once(connect({ port, host: '127.0.0.1' }), 'error')) as [TlsError];
     assert.equal(error.code, 'ERR_SSL_WRONG_VERSION_NUMBER');
   });
@@ -397,7 +460,7 @@ describe('tickets', () => {
       await once(second, 'secureConnect');
       assert.equal(second.isSessionReused(), true);
       assert.deepEqual([second.authorized, second.alpnProtocol], [true, 'one']);
-      assert.ok(second.getPeerX509Certificate()?.raw.equals(identity.certificate));
+      if (second instanceof TLSSocket) assert.ok(second.getPeerX509Certificate()?.raw.equals(identity.certificate));
       await readAll(second);
     });
   }
@@ -413,8 +476,14 @@ describe('tickets', () => {
       await readAll(socket);
       assert.equal(ticketCache.size, expected);
     }
-    assert.deepEqual(accepted.map((socket) => socket.ticketInfo.resumed), [false, true, true]);
-    assert.deepEqual(accepted.map((socket) => socket.ticketInfo.issued), [2, 1, 1]);
+    assert.deepEqual(
+      accepted.map((socket) => socket.ticketInfo.resumed),
+      [false, true, true],
+    );
+    assert.deepEqual(
+      accepted.map((socket) => socket.ticketInfo.issued),
+      [2, 1, 1],
+    );
   });
 
   test('a session is not offered to another name', async (t) => {
@@ -470,17 +539,25 @@ describe('tickets', () => {
 describe('what is negotiated', () => {
   for (const roles of PAIRS) {
     test(`properties (${nameOf(roles)})`, async (t) => {
-      const { client, server } = await open(t, roles, { ALPNProtocols: ['two', 'one'] }, { ALPNProtocols: ['one', 'two'] });
+      const { client, server } = await open(
+        t,
+        roles,
+        { ALPNProtocols: ['two', 'one'] },
+        { ALPNProtocols: ['one', 'two'] },
+      );
       for (const socket of [client, server]) {
         assert.equal(socket.encrypted, true);
         assert.equal(socket.alpnProtocol, roles.server === 'ours' ? 'two' : socket.alpnProtocol);
         assert.equal(socket.servername, 'localhost');
         assert.equal(socket.getProtocol(), 'TLSv1.3');
-        assert.match(socket.getCipher().name, /^TLS_/);
+        assert.match(socket.getCipher()?.name ?? '', /^TLS_/);
         assert.equal(socket.remoteAddress, '127.0.0.1');
       }
       assert.equal(client.authorized, true);
-      assert.deepEqual(server.exportKeyingMaterial(32, 'EXPORTER-test', Buffer.from('c')), client.exportKeyingMaterial(32, 'EXPORTER-test', Buffer.from('c')));
+      assert.deepEqual(
+        server.exportKeyingMaterial(32, 'EXPORTER-test', Buffer.from('c')),
+        client.exportKeyingMaterial(32, 'EXPORTER-test', Buffer.from('c')),
+      );
     });
 
     test(`client certificate (${nameOf(roles)})`, async (t) => {
@@ -529,7 +606,9 @@ describe('what is negotiated', () => {
 });
 
 test('an HTTP server over our sockets', async (t) => {
-  const http = createHttpServer((request, response) => response.end(`${request.method} ${(request.socket as nodeTls.TLSSocket).encrypted}`));
+  const http = createHttpServer((request, response) =>
+    response.end(`${request.method} ${(request.socket as nodeTls.TLSSocket).encrypted}`),
+  );
   const listener = serverOf('ours', { ALPNProtocols: ['http/1.1'] });
   listener.on('secureConnection', (socket) => http.emit('connection', socket));
   const port = await listen(t, listener);
@@ -546,7 +625,7 @@ test('options that make no sense are named', () => {
   const CASES: readonly (readonly [() => unknown, RegExp])[] = [
     [() => createServer({}), /at least one credential/],
     [() => createServer({ cert: cert() }), /cert is given without key/],
-    [() => createServer({ cert: cert(), key: stranger.keyPem }), /match|does not belong/],
+    [() => createServer({ cert: cert(), key: stranger.keyPem }), /belongs to none/],
     [() => createServer({ cert: cert(), key: identity.keyPem, groups: 'curve25519' }), /curve25519/],
     [() => connect({ ca: 'nonsense', port: 1 }), /ca holds no certificate/],
     [() => connect({}), /port/],

@@ -102,6 +102,8 @@ export class TLSSocket extends Duplex {
   #paused = false;
   #alertSent = false;
   #truncated = false;
+  /** The transport ended while the handshake waited for an answer. */
+  #endedEarly = false;
   /** As in net.Socket: what was last given to {@link setTimeout}. */
   declare timeout?: number;
 
@@ -177,7 +179,8 @@ export class TLSSocket extends Duplex {
   /** An answer that the engine waited for has arrived. */
   #continue(): void {
     this.#progress();
-    if (this.#engine!.wantsInput && this.readableLength < this.readableHighWaterMark) this._read();
+    if (this.#endedEarly) this.#transportEnded();
+    else if (this.#engine!.wantsInput && this.readableLength < this.readableHighWaterMark) this._read();
   }
 
   #pause(): void {
@@ -192,11 +195,13 @@ export class TLSSocket extends Duplex {
    */
   #transportEnded(): void {
     if (this.destroyed || this.#truncated || this.#engine?.readClosed) return;
-    if (this.#info === undefined) {
-      this.#fail(this.#disconnected());
-    } else {
+    if (this.#info !== undefined) {
       this.#truncated = true;
       this.push(null);
+    } else if (this.#engine === undefined || this.#engine.wantsInput) {
+      this.#fail(this.#disconnected());
+    } else {
+      this.#endedEarly = true; // what came before may say why, once the engine goes on
     }
   }
 

@@ -86,7 +86,6 @@ test('clear drops a half record', () => {
 
 const faults: readonly [string, readonly Uint8Array[], PeerFault, RegExp?][] = [
   ['application data first', [record(23, bytes(1))], 'record.not_tls'],
-  ['change_cipher_spec first', [record(20, bytes(1))], 'record.not_tls'],
   ['SSL 2.0', [fromHex('802e0103010015')], 'record.not_tls'],
   ['a major version other than 3 first', [record(22, bytes(4), 0x0203)], 'record.not_tls'],
   ['HTTP', [latin1('GET / HTTP/1.1\r\n\r\n')], 'record.not_tls', /HTTP/],

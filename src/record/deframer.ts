@@ -82,8 +82,9 @@ export class RecordDeframer {
  * record whose major version is not 3 comes from something that does not speak TLS at all.
  */
 function checkFirstHeader(header: Uint8Array): void {
-  const type = header[0];
-  if ((type === ContentType.handshake || type === ContentType.alert) && header[1] === 3) return;
+  const type = header[0]!;
+  // change_cipher_spec may come first where the ClientHello before it went to another, stateless server.
+  if (type >= ContentType.change_cipher_spec && type <= ContentType.handshake && header[1] === 3) return;
   const text = fromLatin1(header);
   const http = /^(GET |POST|HEAD|PUT |DELE|OPTI|PATC|CONN|TRAC|PRI |HTTP)/.test(text);
   throw peerFault('record.not_tls', http ? 'they look like plain HTTP' : undefined);

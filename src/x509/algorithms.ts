@@ -193,4 +193,3 @@ function optionalNull(reader: DerReader): void {
   if (!reader.done) reader.null();
   reader.end();
 }
-

@@ -7,6 +7,7 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect as connectSocket, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { after } from 'node:test';
 import {
   type ClientOptions,
   type ConnectionInfo,
@@ -45,15 +46,18 @@ export interface Files {
 
 let made: Promise<Files> | undefined;
 
-/** A temporary folder with `{server,client}.{crt,key}`. `t` removes it: call it first from the outermost test or hook. */
-export function files(t: Scope): Promise<Files> {
-  made ??= makeFiles(t);
+/** A temporary folder with `{server,client}.{crt,key}`, removed when the last test of the file is over. */
+export function files(): Promise<Files> {
+  made ??= makeFiles();
   return made;
 }
 
-async function makeFiles(t: Scope): Promise<Files> {
+after(async () => {
+  if (made !== undefined) await rm((await made).folder, { recursive: true, force: true, maxRetries: 5 });
+});
+
+async function makeFiles(): Promise<Files> {
   const folder = await mkdtemp(join(tmpdir(), 'tessera-interop-'));
-  t.after(() => rm(folder, { recursive: true, force: true, maxRetries: 5 }));
   const server = await makeIdentity('p256');
   const client = await makeIdentity('p256', ['client.example']);
   const at = (name: string): string => join(folder, name);
@@ -271,7 +275,7 @@ export class OurServer {
 
 /** Listens; closed, with all its connections, when `t` ends. Tickets of servers started apart do not open at each other. */
 export async function serve(t: Scope, options: Partial<ServerOptions> = {}): Promise<OurServer> {
-  const { server, client } = await files(t);
+  const { server, client } = await files();
   const config = createServerConfig({
     crypto: nodeCrypto,
     clock,
@@ -301,7 +305,7 @@ export interface ConnectOptions extends Partial<ClientOptions> {
 
 /** A client of ours that trusts `server` and nobody else. Cut when `t` ends. */
 export async function connect(t: Scope, port: number, options: ConnectOptions = {}): Promise<Connection> {
-  const { server } = await files(t);
+  const { server } = await files();
   const { serverName = 'localhost', tickets = [], ...rest } = options;
   const config = createClientConfig({
     crypto: nodeCrypto,

@@ -59,16 +59,17 @@ const SAMPLES: Record<MessageType, HandshakeMessage> = {
   end_of_early_data: { type: 'end_of_early_data' },
 };
 
-type Step = () => void;
+type Step = { readonly sends: boolean; readonly run: () => void };
 
 /** Holds back what the handshake of `engine` does to its output, so that it can be let out one step at a time. */
 function holdBack(engine: TlsEngine): { readonly steps: Step[]; readonly send: (message: Uint8Array) => void } {
   const output = engine as unknown as Output;
   const real = Object.getPrototypeOf(engine) as Output;
   const steps: Step[] = [];
-  output.send = (message) => void steps.push(() => real.send.call(output, message));
-  output.setWriteKeys = (epoch, keys) => void steps.push(() => real.setWriteKeys.call(output, epoch, keys));
-  output.sendChangeCipherSpec = () => void steps.push(() => real.sendChangeCipherSpec.call(output));
+  const hold = (sends: boolean, run: () => void): void => void steps.push({ sends, run });
+  output.send = (message) => hold(true, () => real.send.call(output, message));
+  output.setWriteKeys = (epoch, keys) => hold(false, () => real.setWriteKeys.call(output, epoch, keys));
+  output.sendChangeCipherSpec = () => hold(false, () => real.sendChangeCipherSpec.call(output));
   return { steps, send: (message) => real.send.call(output, message) };
 }
 
@@ -85,6 +86,9 @@ async function walk(
   const first = pair.client.engine.pull()!;
   const held = holdBack(slow.engine);
   const inject = (message: Uint8Array): void => {
+    // The keys for what would come next may still be held back, or wait for what the watched side has just sent.
+    if (held.steps.length === 0) pair.carry(watched, slow);
+    while (held.steps[0]?.sends === false) held.steps.shift()!.run();
     held.send(message);
     pair.carry(slow, watched);
   };
@@ -94,7 +98,7 @@ async function walk(
     if (watched.engine.state === stopAt) return { watched, inject };
     const step = held.steps.shift();
     if (step !== undefined) {
-      step();
+      step.run();
       pair.carry(slow, watched);
     } else if (!pair.carry(watched, slow)) {
       await new Promise((resolve) => setImmediate(resolve));

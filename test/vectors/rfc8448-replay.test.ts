@@ -27,7 +27,11 @@ import { type ClientHello, decodeHandshakeMessage, type MessageType, NamedGroup 
 interface Trace {
   readonly n: number;
   readonly title: string;
-  readonly steps: readonly { readonly who: string; readonly action: string; readonly fields: readonly { readonly name: string; readonly hex: string }[] }[];
+  readonly steps: readonly {
+    readonly who: string;
+    readonly action: string;
+    readonly fields: readonly { readonly name: string; readonly hex: string }[];
+  }[];
 }
 const traces = JSON.parse(readFileSync(new URL('rfc8448.json', import.meta.url), 'utf8')) as Trace[];
 
@@ -83,7 +87,12 @@ for (const n of [3, 5, 6, 7]) {
   const trace = traces.find((t) => t.n === n)!;
   test(`RFC 8448 section ${n}, ${trace.title}: our client answers with the recorded bytes`, async () => {
     const group = n === 5 ? NamedGroup.secp256r1 : NamedGroup.x25519;
-    const privateKey = fieldsOf(trace, 'client', `create an ephemeral ${n === 5 ? 'P-256' : 'x25519'}`, 'private key')[0]!;
+    const privateKey = fieldsOf(
+      trace,
+      'client',
+      `create an ephemeral ${n === 5 ? 'P-256' : 'x25519'}`,
+      'private key',
+    )[0]!;
     const crypto = testCrypto({ seed: 'replay', keyShares: [{ group, privateKey }] });
     const hellos = fieldsOf(trace, 'client', 'construct a ClientHello', 'ClientHello');
     const serverRecords = fieldsOf(trace, 'server', 'send', 'complete record');
@@ -117,7 +126,8 @@ for (const n of [3, 5, 6, 7]) {
     };
     const out = new ReplayOutput();
     const cx: ClientContext = { config, options: { serverName: 'server', tickets: [] }, out };
-    let state: ClientState = n === 5 ? { at: 'expect_second_server_hello', offer, suite } : { at: 'expect_server_hello', offer };
+    let state: ClientState =
+      n === 5 ? { at: 'expect_second_server_hello', offer, suite } : { at: 'expect_server_hello', offer };
 
     const deframer = new RecordDeframer();
     const joiner = new HandshakeJoiner(() => 65_536);
@@ -138,12 +148,16 @@ for (const n of [3, 5, 6, 7]) {
     assert.equal(state.at, 'connected');
     out.flush();
     const recorded = fieldsOf(trace, 'client', 'send', 'complete record').slice(hellos.length);
-    const handshakeRecords = recorded.filter((r) => r[0] === 20 || r.length !== 24 && r.length !== 72);
+    const handshakeRecords = recorded.filter((r) => r[0] === 20 || (r.length !== 24 && r.length !== 72));
     assert.deepEqual(out.records.map(toHex), handshakeRecords.map(toHex));
 
     // The first application record, where there is one, is protected under the right keys.
     const data = fieldsOf(trace, 'client', 'send application_data', 'payload')[0];
-    if (data) assert.deepEqual(toHex(out.protectData(data)), toHex(fieldsOf(trace, 'client', 'send application_data', 'complete record')[0]!));
+    if (data)
+      assert.deepEqual(
+        toHex(out.protectData(data)),
+        toHex(fieldsOf(trace, 'client', 'send application_data', 'complete record')[0]!),
+      );
     const psk = fieldsOf(trace, 'server', 'generate resumption secret', 'expanded')[0];
     if (psk) {
       const ticket = out.events.find((e) => e.type === 'ticket');
@@ -161,7 +175,13 @@ function recordedCredential(trace: Trace): Credential[] {
   const signed = decodeHandshakeMessage(15, verify.subarray(4));
   if (message.type !== 'certificate' || signed.type !== 'certificate_verify') return [];
   const { algorithm, signature } = signed;
-  return [{ chain: message.entries.map((e) => e.certificate), names: [], signer: { schemes: [algorithm], sign: () => signature } }];
+  return [
+    {
+      chain: message.entries.map((e) => e.certificate),
+      names: [],
+      signer: { schemes: [algorithm], sign: () => signature },
+    },
+  ];
 }
 
 for (const n of [3, 6, 7]) {
@@ -171,7 +191,12 @@ for (const n of [3, 6, 7]) {
     const crypto = testCrypto({
       seed: 'replay',
       randoms: [recorded.subarray(6, 38)],
-      keyShares: [{ group: NamedGroup.x25519, privateKey: fieldsOf(trace, 'server', 'create an ephemeral x25519', 'private key')[0]! }],
+      keyShares: [
+        {
+          group: NamedGroup.x25519,
+          privateKey: fieldsOf(trace, 'server', 'create an ephemeral x25519', 'private key')[0]!,
+        },
+      ],
     });
     const lines: string[] = [];
     const config = createServerConfig({
@@ -180,7 +205,9 @@ for (const n of [3, 6, 7]) {
       groups: ['x25519'],
       tickets: { sealer: false },
       keyLog: (line) => void lines.push(line),
-      credentials: [{ chain: [Uint8Array.of(0x30, 0)], names: [], signer: { schemes: [0x0403], sign: () => new Uint8Array(70) } }],
+      credentials: [
+        { chain: [Uint8Array.of(0x30, 0)], names: [], signer: { schemes: [0x0403], sign: () => new Uint8Array(70) } },
+      ],
     });
     const engine = createServerEngine(config);
     engine.receive(fieldsOf(trace, 'client', 'send handshake record', 'complete record')[0]!);

@@ -48,6 +48,13 @@ test('the chain is the same from PEM, DER, lists and bytes', () => {
   }
 });
 
+test('a DER buffer may be reused once the credential is made', () => {
+  const cert = Buffer.from(leaf.der);
+  const { chain } = createCredential({ cert, key: leaf.key });
+  cert.fill(0);
+  assert.deepEqual(chain, [leaf.der]);
+});
+
 test('names are those of the leaf: DNS in lower case, IP addresses in their shortest text', () => {
   const { names } = createCredential({ cert: [leaf.der, issuer.der], key: leaf.key });
   assert.deepEqual(names, ['example.com', '*.example.org', '192.0.2.1', '2001:db8::1']);

@@ -1,6 +1,6 @@
 import type { X509Certificate } from 'node:crypto';
 import { isIPv6 } from 'node:net';
-import { fromLatin1 } from '../../bytes/index.ts';
+import { copyOf, fromLatin1 } from '../../bytes/index.ts';
 import type { Credential, Signer } from '../../crypto/index.ts';
 import { TlsUsageError } from '../../errors/index.ts';
 import { plain } from './hash.ts';
@@ -50,7 +50,7 @@ export function createCredential(options: CredentialOptions): Credential {
 const PEM_CERTIFICATE = /-----BEGIN (X509 )?CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END \1?CERTIFICATE-----/g;
 
 function certificatesIn(input: CertificateInput): Uint8Array[] {
-  if (typeof input !== 'string' && input[0] === 0x30) return [input.slice()];
+  if (typeof input !== 'string' && input[0] === 0x30) return [copyOf(input)];
   const text = typeof input === 'string' ? input : fromLatin1(input);
   const found = [...text.matchAll(PEM_CERTIFICATE)].map((match) => plain(Buffer.from(match[2] ?? '', 'base64')));
   if (found.length === 0) {

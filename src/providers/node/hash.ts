@@ -8,6 +8,9 @@ export function plain(buffer: Buffer): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length);
 }
 
+/** On Node 24 an HMAC with key bytes takes 12 µs, with a KeyObject 3 µs; on 20, 22 and 26 it is 2 µs and 3 µs. */
+const HMAC_WANTS_KEY_OBJECT = process.versions.node.startsWith('24.');
+
 class NodeHash implements Hash {
   readonly #hash: crypto.Hash;
 
@@ -46,7 +49,8 @@ class NodeKdf implements Kdf {
   }
 
   hmac(key: Uint8Array, data: Uint8Array): Uint8Array {
-    return plain(crypto.createHmac(this.hashName, key).update(data).digest());
+    const usable = HMAC_WANTS_KEY_OBJECT ? crypto.createSecretKey(key) : key;
+    return plain(crypto.createHmac(this.hashName, usable).update(data).digest());
   }
 
   expand(prk: Uint8Array, info: Uint8Array, length: number): Uint8Array {

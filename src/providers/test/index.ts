@@ -1,7 +1,7 @@
 /** A provider for tests: the one of Node, with random values and key shares that are the same on every run. Never for real traffic. */
 
 import crypto from 'node:crypto';
-import { concat, fromHex, latin1 } from '../../bytes/index.ts';
+import { concat, copyOf, fromHex, latin1 } from '../../bytes/index.ts';
 import type { CryptoProvider, KeyExchange } from '../../crypto/index.ts';
 import { TlsUsageError } from '../../errors/index.ts';
 import { NamedGroup } from '../../wire/registry.ts';
@@ -38,7 +38,7 @@ export function testCrypto(options: TestCryptoOptions): CryptoProvider {
     const preset = randoms.shift();
     if (preset === undefined) return randomStream(length);
     expectLength('randoms', preset, length);
-    return preset.slice();
+    return copyOf(preset);
   }
 
   /** The next preset private key of a group, or `undefined`. */

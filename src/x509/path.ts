@@ -1,0 +1,223 @@
+import { equal } from '../bytes/index.ts';
+import type { CryptoProvider, MaybePromise, PublicKey } from '../crypto/index.ts';
+import { keyFacts, type SchemeByKey, signatureAlgorithm, UnsupportedAlgorithm } from './algorithms.ts';
+import { describe, isSelfIssued, type ParsedCertificate } from './certificate.ts';
+import { DerError } from './der.ts';
+import { describeName } from './distinguished-name.ts';
+import { type Refusal, type RefusalCode, refuse } from './refusal.ts';
+import { checkIssuer, type Purpose } from './rules.ts';
+
+/** A certificate that is trusted because the application said so. The key is imported when first needed. */
+export interface Anchor {
+  readonly certificate: ParsedCertificate;
+  readonly key: () => PublicKey;
+}
+
+export interface PathQuestion {
+  readonly crypto: CryptoProvider;
+  readonly leaf: ParsedCertificate;
+  /** The peer's other certificates that could be read, in any order. */
+  readonly others: readonly ParsedCertificate[];
+  /** Why the rest of the peer's certificates could not be read. */
+  readonly unreadable: readonly string[];
+  /** The anchors with this subject (DER). */
+  readonly anchors: (subject: Uint8Array) => readonly Anchor[];
+  readonly purpose: Purpose;
+}
+
+/** Certificates in a path, leaf and anchor included. */
+const MAX_PATH_LENGTH = 8;
+/** What a chain made by an attacker may cost: 64 signatures are 4 to 10 ms of work, far more than any honest chain needs. */
+const MAX_SIGNATURES = 64;
+const MAX_NAME_COMPARISONS = 100_000;
+
+/** Looks for a valid path from the leaf to an anchor: `undefined` when there is one, else the reason of the path that came furthest. */
+export function findPath(question: PathQuestion): MaybePromise<Refusal | undefined> {
+  const search = new Search(question);
+  return run(search.extend([question.leaf]), (found) => (found ? undefined : search.reason));
+}
+
+interface Candidate {
+  readonly certificate: ParsedCertificate;
+  readonly key: () => PublicKey;
+  readonly isAnchor: boolean;
+}
+
+/** One search, depth first. It yields where a signature is to be checked and is resumed with the answer. */
+class Search {
+  readonly #question: PathQuestion;
+  readonly #budget = { signatures: MAX_SIGNATURES, comparisons: MAX_NAME_COMPARISONS };
+  #reason: Refusal | undefined;
+  #reasonRank = -1;
+
+  constructor(question: PathQuestion) {
+    this.#question = question;
+  }
+
+  get reason(): Refusal {
+    return this.#reason ?? refuse('UNABLE_TO_GET_ISSUER_CERT_LOCALLY', 'no path to a trust anchor was found');
+  }
+
+  get #exhausted(): boolean {
+    return this.#budget.signatures <= 0 || this.#budget.comparisons < 0;
+  }
+
+  *extend(path: readonly ParsedCertificate[]): Generator<MaybePromise<boolean>, boolean, boolean> {
+    const child = path[path.length - 1]!;
+    const schemes = this.#schemesOf(child, path.length - 1);
+    if (schemes === undefined) return false;
+    for (const candidate of this.#candidates(path)) {
+      if (yield* this.#try(candidate, path, schemes)) return true;
+      if (this.#exhausted) {
+        this.#note(
+          Number.POSITIVE_INFINITY,
+          refuse('TOO_MANY_CHECKS', `the chain of ${describe(path[0]!)} takes more checks than any honest chain`),
+        );
+        return false;
+      }
+    }
+    this.#deadEnd(path);
+    return false;
+  }
+
+  *#try(
+    candidate: Candidate,
+    path: readonly ParsedCertificate[],
+    schemes: SchemeByKey,
+  ): Generator<MaybePromise<boolean>, boolean, boolean> {
+    const { certificate, isAnchor } = candidate;
+    const child = path[path.length - 1]!;
+    const position = path.length;
+    // Cheap checks come first, so that a hostile chain costs as few signatures as possible.
+    const fault =
+      position >= MAX_PATH_LENGTH
+        ? refuse(
+            'CERT_CHAIN_TOO_LONG',
+            `the chain of ${describe(path[0]!)} is longer than ${MAX_PATH_LENGTH} certificates`,
+          )
+        : checkIssuer(certificate, path, this.#question.purpose, isAnchor, this.#budget);
+    if (fault !== undefined) {
+      this.#note(rank(position, 1), fault);
+      return false;
+    }
+    const scheme = schemes[keyFacts(certificate.subjectPublicKeyInfo).kind];
+    this.#budget.signatures--;
+    if (scheme === undefined || !(yield verifySignature(candidate.key, scheme, child))) {
+      if (keyIdentifierFit(child, certificate) >= 0)
+        this.#note(
+          rank(position, 0),
+          refuse('CERT_SIGNATURE_FAILURE', `${describe(child)} is not signed by the key in ${describe(certificate)}`),
+        );
+      return false;
+    }
+    return isAnchor || (yield* this.extend([...path, certificate]));
+  }
+
+  /** Possible issuers of the last certificate in the path: anchors first, then those whose key identifier fits. */
+  #candidates(path: readonly ParsedCertificate[]): Candidate[] {
+    const { crypto, others, anchors } = this.#question;
+    const child = path[path.length - 1]!;
+    const anchored: Candidate[] = anchors(child.issuer).map((anchor) => ({ ...anchor, isAnchor: true }));
+    const shown: Candidate[] = others
+      .filter(
+        ({ subject, der }) => equal(subject, child.issuer) && !anchored.some((a) => equal(a.certificate.der, der)),
+      )
+      .map((certificate) => ({
+        certificate,
+        key: () => crypto.publicKey(certificate.subjectPublicKeyInfo),
+        isAnchor: false,
+      }));
+    return [anchored, shown].flatMap((group) =>
+      group
+        .filter(({ certificate }) => !path.some((earlier) => isSameEntity(earlier, certificate)))
+        .sort((a, b) => keyIdentifierFit(child, b.certificate) - keyIdentifierFit(child, a.certificate)),
+    );
+  }
+
+  #schemesOf(child: ParsedCertificate, position: number): SchemeByKey | undefined {
+    try {
+      return signatureAlgorithm(child.signatureAlgorithm);
+    } catch (error) {
+      const [code, detail] = explain(error);
+      this.#note(
+        rank(position, 1),
+        refuse(code, `${describe(child)} cannot be verified: ${detail}; SHA-256 or better is needed`),
+      );
+      return undefined;
+    }
+  }
+
+  #deadEnd(path: readonly ParsedCertificate[]): void {
+    const child = path[path.length - 1]!;
+    const position = path.length - 1;
+    const [unreadable] = this.#question.unreadable;
+    const missing = `${describe(child)}: no trusted certificate of its issuer ${describeName(child.issuer)} was found`;
+    if (isSelfIssued(child)) {
+      const code = position === 0 ? 'DEPTH_ZERO_SELF_SIGNED_CERT' : 'SELF_SIGNED_CERT_IN_CHAIN';
+      const message = `${describe(child)} is self-signed and not among the trusted certificates`;
+      // Others with its name are unrelated to it, whatever is wrong with them, so that this reason goes before theirs.
+      this.#note(rank(position + 1, 2), refuse(code, message));
+    } else if (unreadable !== undefined) {
+      this.#note(rank(position, 1), refuse('MALFORMED_CERTIFICATE', `${missing}, and ${unreadable}`));
+    } else {
+      const code = position === 0 ? 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' : 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY';
+      this.#note(rank(position, 1), refuse(code, missing));
+    }
+  }
+
+  /** Keeps the reason of the path that came furthest; among equals the first. */
+  #note(reasonRank: number, reason: Refusal): void {
+    if (reasonRank <= this.#reasonRank) return;
+    this.#reason = reason;
+    this.#reasonRank = reasonRank;
+  }
+}
+
+/** How much a reason tells: by the place in the path of the certificate it is about, then by kind, 0 to 2. */
+function rank(position: number, kind: number): number {
+  return 3 * position + kind;
+}
+
+function explain(error: unknown): [RefusalCode, string] {
+  if (error instanceof UnsupportedAlgorithm)
+    return [error.weakHash ? 'CA_MD_TOO_WEAK' : 'UNSUPPORTED_SIGNATURE_ALGORITHM', error.message];
+  if (error instanceof DerError) return ['MALFORMED_CERTIFICATE', error.message];
+  throw error;
+}
+
+/** The same name and key: going through it twice is a loop, even when the certificates differ. */
+function isSameEntity(a: ParsedCertificate, b: ParsedCertificate): boolean {
+  return equal(a.subject, b.subject) && equal(a.subjectPublicKeyInfo, b.subjectPublicKeyInfo);
+}
+
+/** 1: the issuer's key identifier is the one the child names; -1: it is another; 0: cannot be told. A hint, never a proof. */
+function keyIdentifierFit(child: ParsedCertificate, issuer: ParsedCertificate): -1 | 0 | 1 {
+  const wanted = child.extensions.authorityKeyIdentifier;
+  const found = issuer.extensions.subjectKeyIdentifier;
+  if (wanted === undefined || found === undefined) return 0;
+  return equal(wanted, found) ? 1 : -1;
+}
+
+/** Providers throw for keys and signatures that they cannot read: to us, that is a signature that is not valid. */
+function verifySignature(key: () => PublicKey, scheme: number, child: ParsedCertificate): MaybePromise<boolean> {
+  try {
+    const valid = key().verify(scheme, child.tbs, child.signature);
+    return typeof valid === 'boolean' ? valid : valid.catch(() => false);
+  } catch {
+    return false;
+  }
+}
+
+/** Runs a search; stays synchronous as long as the provider does. */
+function run<T>(
+  steps: Generator<MaybePromise<boolean>, boolean, boolean>,
+  finish: (found: boolean) => T,
+  answer = false,
+): MaybePromise<T> {
+  let step = steps.next(answer);
+  while (!step.done) {
+    if (typeof step.value !== 'boolean') return step.value.then((valid) => run(steps, finish, valid));
+    step = steps.next(step.value);
+  }
+  return finish(step.value);
+}
