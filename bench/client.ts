@@ -31,17 +31,23 @@ export function runClient<Context>(tls: ClientModule<Context>): void {
   };
 
   const sessions: Buffer[] = [];
-  /** One handshake, up to the server's byte behind its tickets, then an orderly close. */
-  const handshake = (resume: boolean): Promise<void> =>
+  /** One handshake, up to the server's byte, and its ticket when that is kept, then an orderly close. */
+  const handshake = (keepTickets: boolean, session?: Buffer): Promise<void> =>
     new Promise((resolve, reject) => {
-      const session = resume ? sessions.pop() : undefined;
       const socket = open(session);
-      if (resume) socket.on('session', (ticket: Buffer) => sessions.push(ticket));
+      let waitsFor = keepTickets ? 2 : 1;
+      const arrived = (): void => {
+        if (--waitsFor === 0) socket.end();
+      };
       socket.on('error', reject);
       socket.on('close', resolve);
+      if (keepTickets) {
+        socket.once('session', arrived);
+        socket.on('session', (ticket: Buffer) => sessions.push(ticket));
+      }
       socket.on('data', () => {
         if (session !== undefined && !socket.isSessionReused()) reject(new Error('the session was not resumed'));
-        socket.end();
+        arrived();
       });
     });
 
@@ -55,8 +61,9 @@ export function runClient<Context>(tls: ClientModule<Context>): void {
     let count = 0;
     const worker = async (): Promise<void> => {
       while (performance.now() < until) {
-        if (resume && sessions.length === 0) throw new Error('no ticket is left');
-        await handshake(resume);
+        const session = resume ? sessions.pop() : undefined;
+        if (resume && session === undefined) throw new Error('no ticket is left');
+        await handshake(resume, session);
         count++;
       }
     };

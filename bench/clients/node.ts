@@ -1,7 +1,7 @@
-import { connect, createSecureContext } from 'node:tls';
+import { connect, createSecureContext, type SecureContext } from 'node:tls';
 import { runClient } from '../client.ts';
 
 runClient({
-  connect,
-  createSecureContext: (options) => createSecureContext({ ...options, minVersion: 'TLSv1.3' }),
+  connect: (options) => connect(options),
+  createSecureContext: (options): SecureContext => createSecureContext({ ...options, minVersion: 'TLSv1.3' }),
 });

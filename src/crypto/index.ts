@@ -107,7 +107,16 @@ export interface PublicKey {
   /** Size of the key: RSA modulus or curve order, in bits. */
   readonly bits: number;
   /** An ECDSA scheme is taken for its hash on whatever curve the key has: certificates mix them, and only TLS binds one to the other. */
+  /**
+   * False for a wrong signature and for a scheme that does not fit the key. Of an ECDSA scheme only the hash counts here, as
+   * certificates need it; CertificateVerify must keep to `schemes`.
+   */
   verify(scheme: number, data: Uint8Array, signature: Uint8Array): MaybePromise<boolean>;
+}
+
+/** A public key of a kind that this provider, or TLS 1.3, does not support. */
+export class UnsupportedKey extends Error {
+  override readonly name = 'UnsupportedKey';
 }
 
 export interface CryptoProvider {
@@ -119,9 +128,9 @@ export interface CryptoProvider {
   aead(name: AeadName): Aead | undefined;
   /** By code point; `undefined` when this provider does not have it. */
   keyExchange(group: number): KeyExchange | undefined;
-  /** The key in a SubjectPublicKeyInfo (DER). Throws when it cannot be read or its kind is not supported. */
+  /** The key in a SubjectPublicKeyInfo (DER). Throws {@link UnsupportedKey}, or another error when it cannot be read. */
   publicKey(spki: Uint8Array): PublicKey;
-  /** The key of a certificate (DER). Throws when it cannot be read or its kind is not supported. */
+  /** The key of a certificate (DER). Throws {@link UnsupportedKey}, or another error when it cannot be read. */
   certificateKey(certificate: Uint8Array): PublicKey;
 }
 

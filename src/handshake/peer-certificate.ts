@@ -1,4 +1,4 @@
-import type { MaybePromise, PublicKey } from '../crypto/index.ts';
+import { type MaybePromise, type PublicKey, UnsupportedKey } from '../crypto/index.ts';
 import { peerFault, TlsAlertError } from '../errors/index.ts';
 import type { CertificateVerifier, PeerIdentity, PeerQuestion } from '../peer-auth/index.ts';
 import { signatureInput } from '../peer-auth/index.ts';
@@ -41,6 +41,7 @@ function readLeafKey(config: CommonConfig, certificate: Uint8Array): PublicKey {
   try {
     return config.crypto.certificateKey(certificate);
   } catch (cause) {
+    if (cause instanceof UnsupportedKey) throw peerFault('certificate.unsupported_key', cause.message, cause);
     throw peerFault('certificate.unparsable', 'the first one', cause);
   }
 }

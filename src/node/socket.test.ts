@@ -259,6 +259,15 @@ describe('closing', () => {
     });
   }
 
+  test('what arrived before the connection closed can still be read after', async (t) => {
+    const { client, server } = await open(t, { server: 'ours', client: 'ours' });
+    client.pause().end();
+    server.resume().on('end', () => server.end('late'));
+    await once(server, 'close');
+    for (let i = 0; i < 10; i++) await turn();
+    assert.equal(String(await readAll(client)), 'late');
+  });
+
   test('a transport that ends without close_notify is an end, and marked', async (t) => {
     const { client, server } = await open(t, { server: 'ours', client: 'ours' });
     server.write('x');

@@ -1,5 +1,5 @@
 import crypto from 'node:crypto';
-import type { PublicKey, Signer } from '../../crypto/index.ts';
+import { type PublicKey, type Signer, UnsupportedKey } from '../../crypto/index.ts';
 import { TlsUsageError } from '../../errors/index.ts';
 import { SignatureScheme } from '../../wire/registry.ts';
 import { plain } from './hash.ts';
@@ -194,15 +194,17 @@ class NodePublicKey implements PublicKey {
     const kind = kindOf(key);
     const { modulusLength, namedCurve } = key.asymmetricKeyDetails ?? {};
     if (kind === undefined)
-      throw new Error(`a public key of an unsupported kind: ${namedCurve ?? key.asymmetricKeyType}`);
+      throw new UnsupportedKey(`a public key of an unsupported kind: ${namedCurve ?? key.asymmetricKeyType}`);
     this.bits = modulusLength ?? CURVE_BITS[namedCurve ?? kind] ?? 0;
     this.schemes = schemesOf(key);
     this.#key = key;
   }
 
   verify(scheme: number, data: Uint8Array, signature: Uint8Array): boolean {
-    const algorithm = this.schemes.includes(scheme) ? ALGORITHMS.get(scheme) : undefined;
-    if (algorithm === undefined) return false;
+    const algorithm = ALGORITHMS.get(scheme);
+    // In a certificate, unlike in CertificateVerify, an ECDSA key of any curve may sign with any hash.
+    const fits = algorithm?.kind === 'ec' ? this.#key.asymmetricKeyType === 'ec' : this.schemes.includes(scheme);
+    if (algorithm === undefined || !fits) return false;
     return crypto.verify(algorithm.hash, data, parameters(this.#key, algorithm), signature);
   }
 }
