@@ -6,7 +6,7 @@ import { sendBytes } from './server.ts';
 export type BenchClientSocket = Duplex & { isSessionReused(): boolean };
 
 /** The part of node:tls that both stacks have. */
-export interface ClientModule<Context> {
+export interface ClientModule<Context extends object> {
   createSecureContext(options: { readonly ca: string; readonly ciphers: string; readonly ecdhCurve: string }): Context;
   connect(options: {
     readonly host: string;
@@ -20,7 +20,7 @@ export interface ClientModule<Context> {
 const ignore = (): void => {};
 
 /** The client process: the same program for every stack. The server's certificate is verified. */
-export function runClient<Context>(tls: ClientModule<Context>): void {
+export function runClient<Context extends object>(tls: ClientModule<Context>): void {
   let open: (session?: Buffer) => BenchClientSocket;
   const kept: Duplex[] = [];
 
@@ -31,39 +31,39 @@ export function runClient<Context>(tls: ClientModule<Context>): void {
   };
 
   const sessions: Buffer[] = [];
-  /** One handshake, up to the server's byte, and its ticket when that is kept, then an orderly close. */
-  const handshake = (keepTickets: boolean, session?: Buffer): Promise<void> =>
+  /** One handshake, up to the server's byte behind its tickets, then an orderly close. Gives the tickets that arrived. */
+  const handshake = (session?: Buffer, keepTickets = false): Promise<readonly Buffer[]> =>
     new Promise((resolve, reject) => {
       const socket = open(session);
-      let waitsFor = keepTickets ? 2 : 1;
-      const arrived = (): void => {
-        if (--waitsFor === 0) socket.end();
-      };
+      const tickets: Buffer[] = [];
+      if (keepTickets) socket.on('session', (ticket: Buffer) => tickets.push(ticket));
       socket.on('error', reject);
-      socket.on('close', resolve);
-      if (keepTickets) {
-        socket.once('session', arrived);
-        socket.on('session', (ticket: Buffer) => sessions.push(ticket));
-      }
+      socket.on('close', () => resolve(tickets));
       socket.on('data', () => {
         if (session !== undefined && !socket.isSessionReused()) reject(new Error('the session was not resumed'));
-        arrived();
+        socket.end();
       });
     });
+
+  /** Offers a fresh ticket where there is one: a server of node:tls on Node 20 sends none after a resumption. */
+  const resumption = async (): Promise<void> => {
+    const session = sessions.shift();
+    if (session === undefined) throw new Error('no ticket is left');
+    const tickets = await handshake(session, true);
+    sessions.push(tickets.at(-1) ?? session);
+  };
 
   const handshakes = async ({
     resume,
     milliseconds,
     concurrency,
   }: Extract<Command, { command: 'handshakes' }>): Promise<number> => {
-    while (resume && sessions.length < concurrency) await handshake(true);
+    while (resume && sessions.length < concurrency) sessions.push(...(await handshake(undefined, true)));
     const until = performance.now() + milliseconds;
     let count = 0;
     const worker = async (): Promise<void> => {
       while (performance.now() < until) {
-        const session = resume ? sessions.pop() : undefined;
-        if (resume && session === undefined) throw new Error('no ticket is left');
-        await handshake(resume, session);
+        await (resume ? resumption() : handshake());
         count++;
       }
     };

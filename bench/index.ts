@@ -30,10 +30,12 @@ const roles = choice<Role>('role', args.role === undefined ? undefined : [args.r
 const { quick } = args;
 
 const ROUNDS = quick ? 3 : 7;
-const HANDSHAKES_MS = quick ? 300 : 800;
+/** Rounds that do not count, until the compilers of the JavaScript engine are done with both. */
+const WARM_UP = quick ? 3 : 5;
+const HANDSHAKES_MS = quick ? 250 : 600;
 const CONCURRENCY = 8;
 const MB = 1e6;
-const BULK_LENGTH = (quick ? 128 : 400) * MB;
+const BULK_LENGTH = (quick ? 100 : 400) * MB;
 const TICKETS = quick ? 2_000 : 10_000;
 const IDLE_CONNECTIONS = 1_000;
 const IMPORTS = 11;
@@ -109,10 +111,10 @@ async function compare(role: Role, one: Case): Promise<void> {
   const ours = await pair(role, 'tessera', one.identity, one.server);
   const theirs = await pair(role, 'node', one.identity, one.server);
   const rounds: Record<Stack, Round>[] = [];
-  for (let i = -1; i < ROUNDS; i++) {
+  for (let i = -WARM_UP; i < ROUNDS; i++) {
     const tessera = await round(ours.client, ours.measured, one.command, one.size);
     const node = await round(theirs.client, theirs.measured, one.command, one.size);
-    if (i >= 0) rounds.push({ tessera, node }); // the first one is for warming up
+    if (i >= 0) rounds.push({ tessera, node });
   }
   await ours.stop();
   await theirs.stop();
@@ -140,7 +142,7 @@ async function compareMemory(role: Role, identity: TestIdentity): Promise<void> 
 async function measureTickets(identity: TestIdentity): Promise<void> {
   const { client, measured, stop } = await pair('server', 'tessera', identity, { task: 'tickets', amount: TICKETS });
   const rounds: Round[] = [];
-  for (let i = -1; i < ROUNDS; i++) {
+  for (let i = -WARM_UP; i < ROUNDS; i++) {
     const one = await round(client, measured, { command: 'tickets' }, 1);
     if (i >= 0) rounds.push(one);
   }

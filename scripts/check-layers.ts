@@ -92,6 +92,12 @@ export const LAYERS: readonly Layer[] = [
   { name: 'record', imports: ['wire', 'crypto'], note: 'needs a key and an IV, not the key schedule' },
   { name: 'schedule', imports: ['crypto'], note: 'gets transcript hashes, not messages' },
   {
+    name: 'providers/test',
+    imports: ['providers/node', 'crypto', 'wire/registry.ts'],
+    packages: ['node:'],
+    note: 'the provider of Node with chosen randomness; for tests, and not in the package',
+  },
+  {
     name: 'providers/*',
     imports: ['crypto', 'wire/registry.ts'],
     packages: ['node:', '@noble/'],

@@ -1,7 +1,7 @@
 import { connect, createSecureContext, type SecureContext } from 'node:tls';
 import { runClient } from '../client.ts';
 
-runClient({
+runClient<SecureContext>({
   connect: (options) => connect(options),
   createSecureContext: (options): SecureContext => createSecureContext({ ...options, minVersion: 'TLSv1.3' }),
 });

@@ -167,7 +167,6 @@ function answerHttp(server: Server): void {
   });
   http.emit('listening'); // arms its timeouts for headers and requests; it never listens itself
   server.on('secureConnection', (socket: TLSSocket) => http.emit('connection', socket));
-  server.on('close', () => http.emit('close'));
 }
 
 /** One line for each handshake, ticket and failure. */

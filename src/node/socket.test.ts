@@ -259,9 +259,21 @@ describe('closing', () => {
     });
   }
 
+  test('over a socket of the program, which is not half open by itself', async (t) => {
+    const listener = serverOf('ours', { allowHalfOpen: true });
+    const port = await listen(t, listener);
+    const accepted = once(listener, 'secureConnection') as Promise<[TLSSocket]>;
+    const client = clientOf('ours', port, { socket: connectTcp(port, '127.0.0.1'), allowHalfOpen: true });
+    const [server] = await accepted;
+    server.end('question');
+    assert.equal(String(await readAll(client)), 'question');
+    client.end('answer');
+    assert.equal(String(await readAll(server)), 'answer');
+  });
+
   test('what arrived before the connection closed can still be read after', async (t) => {
     const { client, server } = await open(t, { server: 'ours', client: 'ours' });
-    client.pause().end();
+    client.end();
     server.resume().on('end', () => server.end('late'));
     await once(server, 'close');
     for (let i = 0; i < 10; i++) await turn();
@@ -378,6 +390,18 @@ describe('failing', () => {
         nameOf(roles),
       );
     }
+  });
+
+  test('the alert leaves before the transport is destroyed, however slow that is', async (t) => {
+    const [near, far] = Pipe.pair();
+    const write = far._write.bind(far);
+    far._write = (chunk, encoding, callback) => void setImmediate(() => write(chunk, encoding, callback));
+    const listener = serverOf('ours', {});
+    listener.emit('connection', far);
+    near.write('GET / HTTP/1.1\r\n\r\n');
+    const [alert] = (await once(near, 'data')) as [Buffer];
+    assert.deepEqual([...alert.subarray(0, 1), ...alert.subarray(5)], [21, 2, 10]); // alert: fatal, unexpected_message
+    t.after(() => void near.destroy());
   });
 
   test('a TLS 1.2 client is told protocol_version', async (t) => {

@@ -29,7 +29,7 @@ export interface PathQuestion {
 const MAX_PATH_LENGTH = 8;
 /** What a chain made by an attacker may cost: 64 signatures are 4 to 10 ms of work, far more than any honest chain needs. */
 const MAX_SIGNATURES = 64;
-const MAX_NAME_COMPARISONS = 100_000;
+const MAX_NAME_COMPARISONS = 32_000;
 
 /** Looks for a valid path from the leaf to an anchor: `undefined` when there is one, else the reason of the path that came furthest. */
 export function findPath(question: PathQuestion): MaybePromise<Refusal | undefined> {
@@ -67,14 +67,12 @@ class Search {
     const schemes = this.#schemesOf(child, path.length - 1);
     if (schemes === undefined) return false;
     for (const candidate of this.#candidates(path)) {
-      if (yield* this.#try(candidate, path, schemes)) return true;
       if (this.#exhausted) {
-        this.#note(
-          Number.POSITIVE_INFINITY,
-          refuse('TOO_MANY_CHECKS', `the chain of ${describe(path[0]!)} takes more checks than any honest chain`),
-        );
+        const message = `the chain of ${describe(path[0]!)} takes more checks than any honest chain`;
+        this.#note(Number.POSITIVE_INFINITY, refuse('TOO_MANY_CHECKS', message));
         return false;
       }
+      if (yield* this.#try(candidate, path, schemes)) return true;
     }
     this.#deadEnd(path);
     return false;

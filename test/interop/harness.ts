@@ -260,8 +260,12 @@ export class OurServer {
   accept(): Promise<Connection> {
     const connection = this.#arrived.shift();
     if (connection !== undefined) return Promise.resolve(connection);
-    return new Promise((resolve) => {
-      this.#takers.push(resolve);
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`no connection within ${DEADLINE_MS} ms`)), DEADLINE_MS);
+      this.#takers.push((taken) => {
+        clearTimeout(timer);
+        resolve(taken);
+      });
     });
   }
 

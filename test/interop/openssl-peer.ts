@@ -18,7 +18,8 @@ export async function sClient(
 ): Promise<{ readonly program: Running; readonly connection: Connection }> {
   const { serverCert } = await files();
   const program = start(t, peer('openssl')!.path, [
-    ...['s_client', '-connect', server.address, '-servername', 'localhost', '-tls1_3', '-msg'],
+    ...['s_client', '-connect', server.address, '-servername', 'localhost', '-msg'],
+    ...(args.includes('-tls1_2') ? [] : ['-tls1_3']),
     ...['-CAfile', serverCert, '-verify_return_error', '-verify_hostname', 'localhost'],
     ...args,
   ]);

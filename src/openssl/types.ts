@@ -1,0 +1,34 @@
+/**
+ * What C programs hold pointers to. Opaque: the same object each time, compared with `===`; NULL is `null`.
+ */
+
+declare const kind: unique symbol;
+
+interface Handle<Name extends string> {
+  readonly [kind]: Name;
+}
+
+export type SSL_METHOD = Handle<'SSL_METHOD'>;
+export type SSL_CTX = Handle<'SSL_CTX'>;
+export type SSL = Handle<'SSL'>;
+export type SSL_SESSION = Handle<'SSL_SESSION'>;
+export type SSL_CIPHER = Handle<'SSL_CIPHER'>;
+export type BIO_METHOD = Handle<'BIO_METHOD'>;
+export type BIO = Handle<'BIO'>;
+export type X509 = Handle<'X509'>;
+export type EVP_PKEY = Handle<'EVP_PKEY'>;
+export type X509_STORE = Handle<'X509_STORE'>;
+export type X509_STORE_CTX = Handle<'X509_STORE_CTX'>;
+
+/** Base of the objects behind the handles: it gives them their type, and prints as its name alone, for there are secrets inside. */
+export abstract class Opaque<Name extends string> {
+  declare readonly [kind]: Name;
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return `[${this.constructor.name}]`;
+  }
+
+  toJSON(): string {
+    return `[${this.constructor.name}]`;
+  }
+}
