@@ -263,10 +263,14 @@ describe('closing', () => {
     const listener = serverOf('ours', { allowHalfOpen: true });
     const port = await listen(t, listener);
     const accepted = once(listener, 'secureConnection') as Promise<[TLSSocket]>;
-    const client = clientOf('ours', port, { socket: connectTcp(port, '127.0.0.1'), allowHalfOpen: true });
+    const socket = connectTcp(port, '127.0.0.1');
+    const client = clientOf('ours', port, { socket, allowHalfOpen: true });
     const [server] = await accepted;
+    const ended = once(socket, 'end');
     server.end('question');
     assert.equal(String(await readAll(client)), 'question');
+    await ended;
+    await turn();
     client.end('answer');
     assert.equal(String(await readAll(server)), 'answer');
   });
@@ -395,7 +399,8 @@ describe('failing', () => {
   test('the alert leaves before the transport is destroyed, however slow that is', async (t) => {
     const [near, far] = Pipe.pair();
     const write = far._write.bind(far);
-    far._write = (chunk, encoding, callback) => void setImmediate(() => write(chunk, encoding, callback));
+    far._write = (chunk, encoding, callback) =>
+      void setImmediate(() => !far.destroyed && write(chunk, encoding, callback));
     const listener = serverOf('ours', {});
     listener.emit('connection', far);
     near.write('GET / HTTP/1.1\r\n\r\n');

@@ -139,7 +139,7 @@ export class TLSSocket extends Duplex {
   static readonly #onTransportClose = function (this: Transport): void {
     const socket = this[SOCKET]!;
     if (socket.#info === undefined) socket.#fail(socket.#disconnected());
-    else socket.destroy();
+    else if (!this.readableEnded) socket.destroy(); // after an end, what has not been read yet still can be
   };
   static readonly #onTransportConnect = function (this: Transport): void {
     this[SOCKET]?.emit('connect');

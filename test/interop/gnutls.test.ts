@@ -3,7 +3,17 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { needs, peer } from '../support/peers.ts';
 import { freePort, type Running, type Scope, start } from '../support/process.ts';
-import { type Connection, connect, files, GROUPS, type OurServer, SUITES, serve, TICKET_COUNTS } from './harness.ts';
+import {
+  type Connection,
+  connect,
+  files,
+  GROUPS,
+  type OurServer,
+  SUITES,
+  serve,
+  statelessRetry,
+  TICKET_COUNTS,
+} from './harness.ts';
 
 const CIPHERS: Readonly<Record<string, string>> = {
   TLS_AES_128_GCM_SHA256: 'AES-128-GCM',
@@ -104,7 +114,7 @@ test('gnutls-serv: every cipher suite and group, and resumption with each', asyn
 
 test('HelloRetryRequest, both ways', async (t) => {
   if (!needs(t, 'gnutls-cli', 'gnutls-serv')) return;
-  const server = await serve(t, { groups: ['secp384r1'] });
+  const server = await serve(t, statelessRetry('secp384r1'));
   const { connection } = await gnutlsClient(t, server, [
     ...['--single-key-share', '--priority', priority(ALL_CIPHERS, ['x25519', 'secp384r1'])],
   ]);
@@ -224,4 +234,22 @@ test('closing in every order', async (t) => {
   await ours.event('end');
   await ours.close();
   assert.deepEqual(ours.eventsOf('error'), []);
+});
+
+test('record_size_limit is kept, both ways and both roles', async (t) => {
+  if (!needs(t, 'gnutls-cli', 'gnutls-serv')) return;
+  const long = 'x'.repeat(10_000);
+  const small = { recordSizeLimit: 600 };
+  const { program, connection } = await gnutlsClient(t, await serve(t, small), ['--recordsize', '1024']);
+  await connection.secure();
+  await program.waitFor('Simple Client Mode');
+  program.write('short enough: gnutls-cli itself loses what does not fit into one record\n');
+  await connection.received('one record\n');
+  connection.write(`y${long}\n`);
+  await program.waitFor(`y${long}`);
+
+  const { port } = await gnutlsServer(t, ['--recordsize', '1024']);
+  const ours = await connect(t, port, small);
+  await ours.secure();
+  await echo(ours, long);
 });

@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 import { needs } from '../support/peers.ts';
 import { goClient, goServer, report } from './go-peer.ts';
-import { type Connection, connect, files, GROUPS, SUITES, serve, TICKET_COUNTS } from './harness.ts';
+import { type Connection, connect, files, GROUPS, SUITES, serve, statelessRetry, TICKET_COUNTS } from './harness.ts';
 
 /** Go has no CCM. */
 const GO_SUITES = SUITES.slice(0, 3);
@@ -74,7 +74,7 @@ test('Go as server: every cipher suite and group, a second connection resumes', 
 
 test('HelloRetryRequest, both ways, and again when resuming', async (t) => {
   if (!needs(t, 'go')) return;
-  const server = await serve(t, { groups: ['secp384r1'] });
+  const server = await serve(t, statelessRetry('secp384r1'));
   const program = await goClient(t, server.port, ['-curves', 'x25519,secp384r1', '-count', '2']);
   for (const count of [1, 2]) {
     const ours = await server.accept();

@@ -2,7 +2,7 @@
  * Our stack for interop tests: engines on plain sockets, without the Node adapter. A test gets a {@link Connection} for each peer and
  * says itself what is sent, when, and who closes.
  */
-import { createHash, randomBytes } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, connect as connectSocket, createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -21,7 +21,7 @@ import {
   type TlsEvent,
 } from '../../src/connection/index.ts';
 import { nodeCrypto } from '../../src/providers/node/index.ts';
-import type { ClientTicket } from '../../src/tickets/index.ts';
+import { type ClientTicket, RingCookieSealer, TicketKeyRing } from '../../src/tickets/index.ts';
 import { createVerifier } from '../../src/x509/index.ts';
 import { makeIdentity, type TestIdentity } from '../support/certificates.ts';
 import { DEADLINE_MS, type Scope } from '../support/process.ts';
@@ -30,7 +30,7 @@ const clock = { now: (): number => Date.now() };
 /** Of received application data this much is kept as text. */
 const TEXT_LIMIT = 65_536;
 /** Bulk data is written in pieces of this size. */
-export const CHUNK_LENGTH = 262_144;
+const CHUNK_LENGTH = 262_144;
 
 /** Identities and their PEM files, made once for the test process. */
 export interface Files {
@@ -345,13 +345,8 @@ export const GROUPS: readonly string[] = ['x25519', 'secp256r1', 'secp384r1', 's
 /** The numbers of tickets that are tried everywhere. */
 export const TICKET_COUNTS: readonly number[] = [0, 1, 2, 3, 16];
 
-/** Bytes that do not repeat, the same for everybody in this process. */
-export function bulkData(length: number): Uint8Array {
-  bulk ??= randomBytes(length);
-  return bulk.subarray(0, length);
-}
-let bulk: Buffer | undefined;
-
-export function sha256(data: Uint8Array): string {
-  return createHash('sha256').update(data).digest('hex');
+/** Options of a server that has only this group, and keeps nothing between the two ClientHellos: the cookie holds it. */
+export function statelessRetry(group: string): Partial<ServerOptions> {
+  const cookieSealer = new RingCookieSealer(new TicketKeyRing({ crypto: nodeCrypto }), nodeCrypto);
+  return { groups: [group], cookieSealer };
 }

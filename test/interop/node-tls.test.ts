@@ -6,7 +6,7 @@ import type { AddressInfo } from 'node:net';
 import test from 'node:test';
 import tls from 'node:tls';
 import type { Scope } from '../support/process.ts';
-import { connect, files, GROUPS, type OurServer, SUITES, serve, TICKET_COUNTS } from './harness.ts';
+import { connect, files, GROUPS, type OurServer, SUITES, serve, statelessRetry, TICKET_COUNTS } from './harness.ts';
 
 const LABEL = 'EXPORTER-tessera';
 /** Node's names: OpenSSL's. */
@@ -133,7 +133,7 @@ test('Node as server: every cipher suite and group', async (t) => {
 });
 
 test('HelloRetryRequest, both ways', async (t) => {
-  const server = await serve(t, { groups: ['secp384r1'] });
+  const server = await serve(t, statelessRetry('secp384r1'));
   await nodeClient(t, server, { ecdhCurve: 'X25519:P-384' });
   assert.equal((await (await server.accept()).secure()).helloRetried, true);
 

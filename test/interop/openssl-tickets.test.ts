@@ -143,6 +143,26 @@ test('resumption after a HelloRetryRequest, both ways', async (t) => {
   assert.deepEqual([oursInfo.resumed, oursInfo.helloRetried], [true, true]);
 });
 
+test('resumption without a key exchange where both sides allow it', async (t) => {
+  if (!needs(t, 'openssl')) return;
+  const kex = '-allow_no_dhe_kex';
+  const sealer = new RingSealer(new TicketKeyRing({ crypto: nodeCrypto }), nodeCrypto);
+  const path = await session(t, await serve(t, { tickets: { sealer } }), 'psk-only');
+  for (const allowPskOnly of [false, true]) {
+    const server = await serve(t, { tickets: { sealer }, allowPskOnly });
+    const { connection } = await sClient(t, server, ['-sess_in', path, kex]);
+    const info = await connection.secure();
+    assert.deepEqual([info.resumed, info.group], [true, 'x25519'], 'the better mode is preferred');
+  }
+
+  const { port } = await sServer(t, [kex]);
+  const first = await connect(t, port, { allowPskOnly: true });
+  const { ticket } = await first.event('ticket');
+  await first.close();
+  const ours = await connect(t, port, { allowPskOnly: true, tickets: [ticket] });
+  assert.equal((await ours.secure()).resumed, true);
+});
+
 test('tickets that s_client did not get from us are declined, and the handshake is a full one', async (t) => {
   if (!needs(t, 'openssl')) return;
   const ticket = await session(t, await serve(t), 'foreign');

@@ -24,24 +24,29 @@ const SPKI_PREFIX: Uint8Array = fromHex('308204b2300b060960864801650304040203820
 
 /** What Node has from version 24.7 on, and the declarations of version 20 do not know. */
 interface NativeMlKem {
-  generateKeyPairSync(type: 'ml-kem-768'): crypto.KeyPairKeyObjectResult;
+  generateKeyPairSync(
+    type: 'ml-kem-768',
+    options: { readonly publicKeyEncoding: { readonly type: 'spki'; readonly format: 'der' } },
+  ): { readonly publicKey: Buffer; readonly privateKey: crypto.KeyObject };
   encapsulate(key: crypto.KeyObject): { readonly ciphertext: Buffer; readonly sharedKey: Buffer };
   decapsulate(key: crypto.KeyObject, ciphertext: Uint8Array): Buffer;
 }
+
+/** Encoded as the key is made: exporting it afterwards can hang, as X25519 in key-exchange.ts says. */
+const AS_SPKI = { publicKeyEncoding: { type: 'spki', format: 'der' } } as const;
 
 function nativeMlKem(): MlKem | undefined {
   const native = crypto as unknown as NativeMlKem & { readonly encapsulate: unknown };
   if (native.encapsulate === undefined) return undefined;
   try {
     // The functions exist with every OpenSSL; the algorithm only from 3.5 on.
-    native.generateKeyPairSync('ml-kem-768');
+    native.generateKeyPairSync('ml-kem-768', AS_SPKI);
   } catch {
     return undefined;
   }
   return {
     generate() {
-      const { publicKey, privateKey } = native.generateKeyPairSync('ml-kem-768');
-      const spki = publicKey.export({ type: 'spki', format: 'der' });
+      const { publicKey: spki, privateKey } = native.generateKeyPairSync('ml-kem-768', AS_SPKI);
       return {
         encapsulationKey: plain(spki.subarray(SPKI_PREFIX.length)),
         decapsulate: (ciphertext) => plain(native.decapsulate(privateKey, ciphertext)),

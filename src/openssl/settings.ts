@@ -1,0 +1,112 @@
+import { nodeCrypto } from '../providers/node/index.ts';
+import { CipherSuite, NamedGroup } from '../wire/registry.ts';
+import { Certificates } from './certificates.ts';
+import {
+  SSL_MODE_AUTO_RETRY,
+  SSL_OP_ENABLE_MIDDLEBOX_COMPAT,
+  SSL_OP_NO_COMPRESSION,
+  SSL_VERIFY_NONE,
+  SSL_VERIFY_PEER,
+} from './constants.ts';
+import type { VerifyCallback } from './verify.ts';
+
+const DEFAULT_TICKETS = 2;
+
+/** What a context gives to each connection when that is made; from then on both have their own. */
+export class Settings {
+  numTickets: number = DEFAULT_TICKETS;
+  options: number = SSL_OP_NO_COMPRESSION | SSL_OP_ENABLE_MIDDLEBOX_COMPAT;
+  mode: number = SSL_MODE_AUTO_RETRY;
+  verifyMode: number = SSL_VERIFY_NONE;
+  verifyCallback: VerifyCallback | null = null;
+  /** At most 32 bytes. */
+  sidContext: Uint8Array = new Uint8Array(0);
+  quietShutdown = 0;
+  /** OpenSSL's order. */
+  cipherSuites: readonly string[] = [
+    'TLS_AES_256_GCM_SHA384',
+    'TLS_CHACHA20_POLY1305_SHA256',
+    'TLS_AES_128_GCM_SHA256',
+  ];
+  /** `undefined`: the default of this runtime. */
+  groups: readonly string[] | undefined;
+  /** Client: what it offers. */
+  alpn: readonly string[] = [];
+  certificates: Certificates = new Certificates();
+
+  clone(): Settings {
+    const copy = Object.assign(new Settings(), this);
+    copy.certificates = this.certificates.clone();
+    return copy;
+  }
+
+  has(option: number): boolean {
+    return (this.options & option) !== 0;
+  }
+
+  /** Sessions that a client certificate may be bound to, without a name for who may resume them: they are neither issued nor taken. */
+  get sidContextMissing(): boolean {
+    return (this.verifyMode & SSL_VERIFY_PEER) !== 0 && this.sidContext.length === 0;
+  }
+}
+
+const GROUP_ALIASES: Readonly<Record<string, string>> = {
+  'P-256': 'secp256r1',
+  PRIME256V1: 'secp256r1',
+  'P-384': 'secp384r1',
+  'P-521': 'secp521r1',
+};
+const GROUP_NAMES: ReadonlyMap<string, string> = new Map([
+  ...Object.keys(NamedGroup).map((name) => [name.toUpperCase(), name] as const),
+  ...Object.entries(GROUP_ALIASES),
+]);
+
+/** The groups of a list such as `X25519:P-256` or `?X25519MLKEM768/X25519`; `undefined` when one is unknown and has no `?`. */
+export function parseGroups(list: string): string[] | undefined {
+  const groups: string[] = [];
+  for (const item of list.split(/[:/]/)) {
+    const [, flags = '', name = ''] = /^([?*]*)(.*)$/.exec(item) ?? [];
+    const group = GROUP_NAMES.get(name.toUpperCase());
+    if (group !== undefined && !groups.includes(group)) groups.push(group);
+    else if (group === undefined && !flags.includes('?')) return undefined;
+  }
+  return groups.length > 0 ? groups : undefined;
+}
+
+/** The TLS 1.3 suites that a colon-separated list names and that are there; unknown ones are passed over, as in OpenSSL. */
+export function parseCipherSuites(list: string): string[] {
+  return list.split(':').filter((name) => name in CipherSuite);
+}
+
+/** The names in ALPN's wire format, or `undefined` when it is not that. */
+export function parseAlpn(wire: Uint8Array): string[] | undefined {
+  const names: string[] = [];
+  for (let at = 0; at < wire.length; ) {
+    const end = at + 1 + wire[at]!;
+    if (wire[at] === 0 || end > wire.length) return undefined;
+    names.push(Buffer.from(wire.subarray(at + 1, end)).toString('latin1'));
+    at = end;
+  }
+  return names;
+}
+
+const HYBRID = 'X25519MLKEM768';
+let hybridIsSynchronous: boolean | undefined;
+
+/**
+ * The groups of a connection that names none. The hybrid is in front where the runtime has ML-KEM; elsewhere its first use would have
+ * to wait for a module, which a C program does not expect. Naming it in a list brings it in everywhere.
+ */
+export function defaultGroups(): readonly string[] {
+  if (hybridIsSynchronous === undefined) {
+    const share = nodeCrypto.keyExchange(NamedGroup.X25519MLKEM768)?.generate();
+    hybridIsSynchronous = share !== undefined && !(share instanceof Promise);
+    if (share instanceof Promise) share.catch(() => {});
+  }
+  return [...(hybridIsSynchronous ? [HYBRID] : []), 'x25519', 'secp256r1', 'secp384r1', 'secp521r1'];
+}
+
+/** One key share, and a classical one beside a hybrid. */
+export function keyShareCount(groups: readonly string[]): number {
+  return groups[0] === HYBRID && groups.length > 1 ? 2 : 1;
+}
