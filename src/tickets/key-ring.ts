@@ -1,4 +1,4 @@
-import { copyOf, Secret, toHex } from '../bytes/index.ts';
+import { Secret, toHex } from '../bytes/index.ts';
 import type { CryptoProvider } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 
@@ -46,6 +46,7 @@ const MIN_SECRET_LENGTH = 32;
 const MAX_SECRET_LENGTH = 1_024;
 const MAX_KEYS_HELD = 16;
 const MAX_KEYS_REMEMBERED = 64;
+const EXTRACT_SALT = new TextEncoder().encode('tessera ticket key');
 const FINGERPRINT_LABEL = new TextEncoder().encode('tessera ticket key id');
 
 interface Entry {
@@ -159,7 +160,8 @@ export class TicketKeyRing {
       throw new TlsUsageError('ticket_key.too_many', `a ring holds at most ${MAX_KEYS_HELD} keys; destroy one first`);
     }
     const { sealFrom, sealUntil, openUntil } = given;
-    const secret = new Secret(copyOf(given.secret));
+    // HKDF-Extract: whatever a program gave, what seals is uniform.
+    const secret = new Secret(this.#crypto.kdf('sha256').hmac(EXTRACT_SALT, given.secret));
     const key = { id: fingerprint.slice(0, 8), secret, sealFrom, sealUntil, openUntil };
     this.#held.push({ key, fingerprint });
     this.#held.sort((a, b) => b.key.sealFrom - a.key.sealFrom);

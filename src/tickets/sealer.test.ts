@@ -27,12 +27,15 @@ const state: TicketState = {
   appData: new Uint8Array(0),
 };
 
-/** Checked against HKDF and AES-GCM of another library: key and nonce are HKDF-SHA256(salt, SECRET, 'tessera ticket state|aes-256-gcm|shop'). */
+/**
+ * Opened with HMAC and AES-GCM of another library: the ring key is HMAC-SHA256('tessera ticket key', SECRET), and the ticket's key
+ * HMAC-SHA256(ring key, 'tessera ticket state|aes-256-gcm|shop' || salt || 0x01).
+ */
 const GOLDEN_TICKET = [
   '5a'.repeat(32), // salt
-  '7051376234b5e6079b171771bb3f661d9344dbef6c1a1eaef928af99ec6bcf9bfeedf0bf9fbcb2f0a19949edff18ed85',
-  'd67e76a2cf550c73ae05d6e2c000454fe1446318c5282af8cd5c450c885177c0c8b7391d11308e4538e5e28d076c2c1c',
-  'a18183110c9cec78f285f1342dc40d7d7bc4e77a62dea2e04b886416e614895bd827cf53a840e75683ae3a42046bc38f',
+  '0b7464361b1bc53f6055b0eca98095cf71b78b0bc8050f6a8cee2108e9cb15fa1be1c815019d2e22233766f04af5db15',
+  '523a395037c558e2b1c0028074a3b89b21d1b906912279f92622d27f16d09c271ff4ba41be6e6219d20e5282b6520ecd',
+  '2b3a4bcb570171881aa4c7aef580cda7f1f23548ac27ae524e7ebda6f8f880b982887f1d53d1e1a8bdabd315ee711175',
 ].join('');
 
 function staticRing(secret: Uint8Array = SECRET, crypto: CryptoProvider = nodeCrypto): TicketKeyRing {
@@ -235,7 +238,7 @@ test('what a key was derived to is wiped after use', () => {
   };
   const sealer = new RingSealer(staticRing(), watching);
   sealer.open(sealer.seal(state, T0)!, T0);
-  assert.equal(seen.length, 4);
+  assert.equal(seen.length, 2, 'one derivation to seal, one to open');
   for (const bytes of seen) assert.ok(bytes.every((byte) => byte === 0));
 });
 

@@ -11,14 +11,15 @@ const COOKIE_LABEL = 'tessera hello retry cookie';
 const SALT_LENGTH = 32;
 const PADDING_STEP = 64;
 const NO_ADDITIONAL_DATA = new Uint8Array(0);
+const NONCE = new Uint8Array(12);
 /** The longest ticket and the longest cookie of the protocol, in bytes. */
 const MAX_SEALED_LENGTH = 0xffff;
 
 /**
- * `salt || AEAD(plaintext)`, under a key and nonce used for this one box: HKDF(ring key, salt, label).
+ * `salt || AEAD(plaintext)`, under a key used for this one box: HKDF-Expand(ring key, label || salt).
  *
  * Nothing in it names the ring key, so that an observer sees random bytes only; the key is found by trying each, newest first, of
- * which there are at most 16. A fresh 32-byte salt makes key and nonce unique without any counter that hosts would have to share.
+ * which there are at most 16. A fresh 32-byte salt makes the key unique without any counter that hosts would have to share.
  */
 class Box {
   readonly #ring: TicketKeyRing;
@@ -27,7 +28,7 @@ class Box {
   readonly #aead: Aead;
   readonly #info: Uint8Array;
 
-  /** `scope` comes last in the derivation and the parts before it are fixed, so that no two triples are derived alike. */
+  /** The salt after `scope` has a fixed length and the parts before it are fixed, so that no two are derived alike. */
   constructor(ring: TicketKeyRing, crypto: CryptoProvider, label: string, scope: string) {
     const aead = crypto.aead('aes-256-gcm') ?? crypto.aead('chacha20-poly1305');
     if (aead === undefined) {
@@ -56,8 +57,8 @@ class Box {
       return undefined;
     }
     const salt = this.#crypto.random(SALT_LENGTH);
-    const ciphertext = this.#withKey(key.secret.bytes, salt, (aeadKey, nonce) =>
-      aeadKey.seal(nonce, NO_ADDITIONAL_DATA, plaintext),
+    const ciphertext = this.#withKey(key.secret.bytes, salt, (aeadKey) =>
+      aeadKey.seal(NONCE, NO_ADDITIONAL_DATA, plaintext),
     );
     plaintext.fill(0);
     return concat(salt, ciphertext);
@@ -69,24 +70,23 @@ class Box {
     const salt = sealed.subarray(0, SALT_LENGTH);
     const ciphertext = sealed.subarray(SALT_LENGTH);
     for (const key of this.#ring.openingKeys(now)) {
-      const plaintext = this.#withKey(key.secret.bytes, salt, (aeadKey, nonce) =>
-        aeadKey.open(nonce, NO_ADDITIONAL_DATA, ciphertext),
+      const plaintext = this.#withKey(key.secret.bytes, salt, (aeadKey) =>
+        aeadKey.open(NONCE, NO_ADDITIONAL_DATA, ciphertext),
       );
       if (plaintext !== undefined) return plaintext;
     }
     return undefined;
   }
 
-  #withKey<T>(secret: Uint8Array, salt: Uint8Array, use: (key: AeadKey, nonce: Uint8Array) => T): T {
-    const prk = this.#kdf.hmac(salt, secret); // HKDF-Extract, RFC 5869
-    const material = this.#kdf.expand(prk, this.#info, this.#aead.keyLength + this.#aead.nonceLength);
-    prk.fill(0);
-    const key = this.#aead.withKey(material.subarray(0, this.#aead.keyLength));
+  /** One HMAC: ring keys are uniform, so HKDF-Expand takes them as they are, and a key used once needs no nonce of its own. */
+  #withKey<T>(secret: Uint8Array, salt: Uint8Array, use: (key: AeadKey) => T): T {
+    const material = this.#kdf.expand(secret, concat(this.#info, salt), this.#aead.keyLength);
+    const key = this.#aead.withKey(material);
+    material.fill(0);
     try {
-      return use(key, material.subarray(this.#aead.keyLength));
+      return use(key);
     } finally {
       key.wipe();
-      material.fill(0);
     }
   }
 }

@@ -1,10 +1,10 @@
 /** The default provider: `node:crypto`, and `@noble/post-quantum` for ML-KEM where Node lacks it. */
 
-import crypto from 'node:crypto';
 import type { CryptoProvider } from '../../crypto/index.ts';
 import { aead } from './aead.ts';
-import { kdf, plain } from './hash.ts';
+import { kdf } from './hash.ts';
 import { keyExchange } from './key-exchange.ts';
+import { random } from './random.ts';
 import { certificateKey, publicKey } from './signature.ts';
 
 export { type CredentialOptions, createCredential } from './credential.ts';
@@ -17,7 +17,7 @@ export { createSigner, type PrivateKeyInput } from './signature.ts';
  */
 export const nodeCrypto: CryptoProvider = {
   name: 'node',
-  random: (length) => plain(crypto.randomBytes(length)),
+  random,
   kdf,
   aead,
   keyExchange,
