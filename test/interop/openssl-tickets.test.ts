@@ -155,12 +155,20 @@ test('resumption without a key exchange where both sides allow it', async (t) =>
     assert.deepEqual([info.resumed, info.group], [true, 'x25519'], 'the better mode is preferred');
   }
 
-  const { port } = await sServer(t, [kex]);
+  const elsewhere = await serve(t, { tickets: { sealer }, allowPskOnly: true, groups: ['secp384r1'] });
+  const alone = await sClient(t, elsewhere, ['-sess_in', path, kex, '-groups', 'X25519']);
+  const aloneInfo = await alone.connection.secure();
+  assert.deepEqual([aloneInfo.resumed, aloneInfo.group], [true, undefined]);
+  await settle(alone.program, alone.connection);
+
+  // OpenSSL resumes with the PSK alone when no group fits.
+  const { port } = await sServer(t, [kex, '-groups', 'P-384']);
   const first = await connect(t, port, { allowPskOnly: true });
   const { ticket } = await first.event('ticket');
   await first.close();
-  const ours = await connect(t, port, { allowPskOnly: true, tickets: [ticket] });
-  assert.equal((await ours.secure()).resumed, true);
+  const ours = await connect(t, port, { allowPskOnly: true, groups: ['x25519'], tickets: [ticket] });
+  const info = await ours.secure();
+  assert.deepEqual([info.resumed, info.group], [true, undefined]);
 });
 
 test('tickets that s_client did not get from us are declined, and the handshake is a full one', async (t) => {

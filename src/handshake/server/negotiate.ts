@@ -67,8 +67,9 @@ export function negotiate(hello: ClientHello, config: ServerConfig): Decision {
     return { kind: 'go', suites: [suite, ...otherSuites], exchange: { group, share }, pskMode };
   }
   if (common[0] !== undefined) return { kind: 'retry', suite, group: common[0] };
-  if (x.preSharedKey && pskMode === 'psk_ke')
-    return { kind: 'go', suites: [suite, ...otherSuites], exchange: undefined, pskMode };
+  // Without a key exchange a PSK alone is all that is left, also for a client that would rather have had both.
+  if (x.preSharedKey && config.allowPskOnly && x.pskKeyExchangeModes?.includes(PskKeyExchangeMode.psk_ke))
+    return { kind: 'go', suites: [suite, ...otherSuites], exchange: undefined, pskMode: 'psk_ke' };
   return refuse('client_hello.no_common_group');
 }
 

@@ -19,17 +19,17 @@ import (
 )
 
 var (
-	listen   = flag.Bool("listen", false, "be a server on a free port of 127.0.0.1, and print it")
-	connect  = flag.String("connect", "", "be a client: host:port")
-	count    = flag.Int("count", 1, "client: connections one after the other, sharing a session cache")
-	cert     = flag.String("cert", "", "own certificate, PEM")
-	key      = flag.String("key", "", "its key, PEM")
-	ca       = flag.String("ca", "", "authorities of the peer, PEM; a server that has them demands a client certificate")
-	curves   = flag.String("curves", "", "groups by preference, with commas between; empty: Go's default")
-	tickets  = flag.Bool("tickets", true, "issue or use session tickets")
-	alpn     = flag.String("alpn", "", "application protocols, with commas between")
-	data     = flag.String("data", "", "file to send; empty: one short line")
-	sendKind = flag.String("close", "first", "who closes first: first (this side, right after its data), half (this side's writing half), last (the peer)")
+	listen  = flag.Bool("listen", false, "be a server on a free port of 127.0.0.1, and print it")
+	connect = flag.String("connect", "", "be a client: host:port")
+	count   = flag.Int("count", 1, "client: connections one after the other, sharing a session cache")
+	cert    = flag.String("cert", "", "own certificate, PEM")
+	key     = flag.String("key", "", "its key, PEM")
+	ca      = flag.String("ca", "", "authorities of the peer, PEM; a server that has them demands a client certificate")
+	curves  = flag.String("curves", "", "groups by preference, with commas between; empty: Go's default")
+	tickets = flag.Bool("tickets", true, "issue or use session tickets")
+	alpn    = flag.String("alpn", "", "application protocols, with commas between")
+	data    = flag.String("data", "", "file to send; empty: one short line")
+	closing = flag.String("close", "first", "who closes first: first (this side, right after its data), half (this side's writing half), last (the peer)")
 )
 
 var groups = map[string]tls.CurveID{
@@ -158,7 +158,7 @@ func talk(connection *tls.Conn) error {
 	sent := make(chan error, 1)
 	go func() { sent <- send(connection) }()
 	hash := sha256.New()
-	if *sendKind == "first" {
+	if *closing == "first" {
 		// Whatever came with the peer's first record, such as tickets, has been read when this returns.
 		one := make([]byte, 1)
 		if _, err := io.ReadFull(connection, one); err != nil {
@@ -196,7 +196,7 @@ func send(connection *tls.Conn) error {
 			return err
 		}
 	}
-	if *sendKind == "half" {
+	if *closing == "half" {
 		return connection.CloseWrite()
 	}
 	return nil
