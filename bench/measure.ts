@@ -19,12 +19,17 @@ export function build(): void {
 /** A process of the bench. */
 export class Peer {
   readonly #child: ChildProcess;
+  readonly #ended: Promise<never>;
   port = 0;
 
   /** With `profile`, a folder, the process leaves a CPU profile there. */
   constructor(kind: 'servers' | 'clients', stack: Stack, profile?: string) {
     const profiling = profile === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profile}`];
     this.#child = fork(`${built}/bench/${kind}/${stack}.js`, { execArgv: ['--expose-gc', ...profiling] });
+    this.#ended = once(this.#child, 'exit').then(() => {
+      throw new Error('a process of the bench ended early');
+    });
+    this.#ended.catch(() => {}); // after stop() it is as it should be
   }
 
   static async server(stack: Stack, options: ServerOptions, profile?: string): Promise<Peer> {
@@ -42,14 +47,9 @@ export class Peer {
 
   async ask(command: Command): Promise<Answer> {
     this.#child.send(command);
-    const [answer] = await Promise.race([once(this.#child, 'message'), this.#exited()]);
+    const [answer] = await Promise.race([once(this.#child, 'message'), this.#ended]);
     if (answer.error !== undefined) throw new Error(answer.error);
     return answer;
-  }
-
-  async #exited(): Promise<never> {
-    await once(this.#child, 'exit');
-    throw new Error('a process of the bench ended early');
   }
 
   async stop(): Promise<void> {

@@ -68,6 +68,8 @@ export interface ClientOptions extends CommonOptions {
   readonly verifier: CertificateVerifier;
   readonly rejectUnauthorized?: boolean | undefined;
   readonly credentials?: readonly Credential[] | undefined;
+  readonly chooseCredential?: ClientConfig['chooseCredential'];
+  readonly certificateAuthorities?: readonly Uint8Array[] | undefined;
   readonly keyShareCount?: number | undefined;
   readonly allowPskOnly?: boolean | undefined;
   readonly grease?: boolean | undefined;
@@ -152,6 +154,8 @@ export function createClientConfig(options: ClientOptions): ClientConfig {
     verifier: options.verifier,
     rejectUnauthorized: options.rejectUnauthorized ?? true,
     credentials: [...(options.credentials ?? [])],
+    chooseCredential: options.chooseCredential,
+    certificateAuthorities: [...(options.certificateAuthorities ?? [])],
     keyShareCount: inRange('keyShareCount', options.keyShareCount ?? 2, 1, 16),
     allowPskOnly: options.allowPskOnly ?? false,
     grease: options.grease ?? true,

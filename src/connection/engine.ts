@@ -409,7 +409,8 @@ class Engine implements TlsEngine, Output {
     const { config } = this.#cx;
     // With cookies, the first ClientHello may have gone to another engine.
     const isFirst = this.#handshake.at === 'expect_client_hello' && config.role === 'server' && !config.cookieSealer;
-    if (isFirst || this.#handshake.at === 'connected' || fragment.length !== 1 || fragment[0] !== 1) throw peerFault('record.unexpected_change_cipher_spec');
+    if (isFirst || this.#handshake.at === 'connected' || fragment.length !== 1 || fragment[0] !== 1)
+      throw peerFault('record.unexpected_change_cipher_spec');
     this.#countEmpty();
   }
 

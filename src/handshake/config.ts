@@ -74,6 +74,15 @@ export interface ClientHelloInfo {
   readonly cipherSuites: readonly number[];
   readonly signatureSchemes: readonly number[];
   readonly supportedGroups: readonly number[];
+  /** Distinguished names (DER) of the authorities the client trusts; empty when it does not say. */
+  readonly certificateAuthorities: readonly Uint8Array[];
+}
+
+/** The parts of a CertificateRequest that an application may decide by. */
+export interface CertificateRequestInfo {
+  readonly signatureSchemes: readonly number[];
+  /** Distinguished names (DER) of the authorities the server accepts; empty when it does not say. */
+  readonly certificateAuthorities: readonly Uint8Array[];
 }
 
 export interface ServerTicketConfig {
@@ -124,6 +133,10 @@ export interface ClientConfig extends CommonConfig {
   readonly rejectUnauthorized: boolean;
   /** Certificates to show when the server asks; the first whose key fits is used. */
   readonly credentials: readonly Credential[];
+  /** Asked first when the server asks for a certificate; `undefined` falls back to `credentials`. */
+  readonly chooseCredential: ((request: CertificateRequestInfo) => MaybePromise<Credential | undefined>) | undefined;
+  /** Distinguished names (DER) to send as `certificate_authorities`. Empty: the extension is not sent. */
+  readonly certificateAuthorities: readonly Uint8Array[];
   /** How many key shares the first ClientHello carries, from the front of `groups`. Default 2: a hybrid and a classical one. */
   readonly keyShareCount: number;
   /** Offer psk_ke beside psk_dhe_ke. Default false. */

@@ -70,7 +70,7 @@ export class Bio extends Opaque<'BIO'> {
   readOnly = false;
   /** Pair. */
   peer: Bio | undefined;
-  size = DEFAULT_PAIR_SIZE;
+  size: number = DEFAULT_PAIR_SIZE;
   /** This end will write no more. */
   closed = false;
   retry: 'read' | 'write' | undefined;
@@ -164,10 +164,7 @@ export function BIO_new_mem_buf(data: Uint8Array): BIO {
 }
 
 /** Two ends joined to each other. `size1` bytes written to `bio1` may wait to be read from `bio2`, and so back. 0: 17 KiB. */
-export function BIO_new_bio_pair(
-  size1: number,
-  size2: number,
-): { ret: number; bio1: BIO | null; bio2: BIO | null } {
+export function BIO_new_bio_pair(size1: number, size2: number): { ret: number; bio1: BIO | null; bio2: BIO | null } {
   expectInteger('size1', size1);
   expectInteger('size2', size2);
   if (size1 < 0 || size2 < 0) return { ret: 0, bio1: null, bio2: null };

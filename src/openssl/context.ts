@@ -29,7 +29,7 @@ export class Context extends Opaque<'SSL_CTX'> {
   readonly trust: TrustStore = new TrustStore();
   readonly keys: TicketKeys = new TicketKeys();
   readonly cache: SessionCache = new SessionCache(SSL_SESSION_CACHE_MAX_SIZE_DEFAULT);
-  readonly exData = new Map<number, unknown>();
+  readonly exData: Map<number, unknown> = new Map();
   cacheMode: number = SSL_SESS_CACHE_SERVER;
   /** Seconds, as it was set: 0 means the default, and the wire has its own maximum. */
   timeout: number = DEFAULT_TIMEOUT_SECONDS;
@@ -54,4 +54,3 @@ export class Context extends Opaque<'SSL_CTX'> {
     if (--this.references === 0) this.cache.clear();
   }
 }
-

@@ -92,7 +92,14 @@ const ALERT_TEXTS: Readonly<Record<number, string>> = {
 const ALERT_REASON_OFFSET = 1000;
 
 /** Reasons of other libraries, by library and number. */
-export const BIO_REASON = { BROKEN_PIPE: 124, IN_USE: 123, NO_SUCH_FILE: 128, UNINITIALIZED: 120, UNSUPPORTED_METHOD: 121, WRITE_TO_READ_ONLY_BIO: 126 } as const;
+export const BIO_REASON = {
+  BROKEN_PIPE: 124,
+  IN_USE: 123,
+  NO_SUCH_FILE: 128,
+  UNINITIALIZED: 120,
+  UNSUPPORTED_METHOD: 121,
+  WRITE_TO_READ_ONLY_BIO: 126,
+} as const;
 export const PEM_REASON = { BAD_BASE64_DECODE: 100, NO_START_LINE: 108 } as const;
 export const X509_REASON = { KEY_VALUES_MISMATCH: 116, UNKNOWN_KEY_TYPE: 117 } as const;
 export const ASN1_REASON = { BAD_OBJECT_HEADER: 102 } as const;

@@ -26,6 +26,13 @@ export class Transport {
     this.#unsent = [];
   }
 
+  /** Ready for another connection over the same BIOs. */
+  reset(): void {
+    this.#unsent = [];
+    this.#header = [];
+    this.#bodyLeft = 0;
+  }
+
   flush(): 'done' | 'blocked' | 'broken' {
     while (this.#unsent.length > 0) {
       const bytes = this.#unsent[0]!;

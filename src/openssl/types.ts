@@ -24,8 +24,12 @@ export type X509_STORE_CTX = Handle<'X509_STORE_CTX'>;
 export abstract class Opaque<Name extends string> {
   declare readonly [kind]: Name;
 
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return `[${this.constructor.name}]`;
+  static {
+    Object.defineProperty(Opaque.prototype, Symbol.for('nodejs.util.inspect.custom'), {
+      value(this: object) {
+        return `[${this.constructor.name}]`;
+      },
+    });
   }
 
   toJSON(): string {

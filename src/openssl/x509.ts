@@ -63,7 +63,11 @@ export function parsePrivateKey(bytes: Uint8Array | string): PrivateKey | undefi
   const attempts =
     typeof bytes === 'string'
       ? [{ key: bytes, format: 'pem' as const }]
-      : (['pkcs8', 'sec1', 'pkcs1'] as const).map((type) => ({ key: Buffer.from(bytes), format: 'der' as const, type }));
+      : (['pkcs8', 'sec1', 'pkcs1'] as const).map((type) => ({
+          key: Buffer.from(bytes),
+          format: 'der' as const,
+          type,
+        }));
   for (const attempt of attempts) {
     try {
       return new PrivateKey(createPrivateKey(attempt));

@@ -315,3 +315,33 @@ test('a signer that fails ends the handshake with internal_error', async () => {
   assert.match(errorOf(pair.server)!.message, /HSM unplugged/);
   assert.equal(errorOf(pair.client)?.alert, 'internal_error');
 });
+
+test('certificate_authorities reach the other side both ways, and both may choose their certificate later', async () => {
+  const name = (text: string): Uint8Array =>
+    Uint8Array.from([0x30, text.length, ...text].map((c) => (typeof c === 'string' ? c.charCodeAt(0) : c)));
+  const identity = await makeIdentity();
+  const seen: string[] = [];
+  const show = (names: readonly Uint8Array[]): void =>
+    void seen.push(...names.map((n) => Buffer.from(n.subarray(2)).toString()));
+  const world = await createWorld({
+    identity,
+    server: {
+      clientAuth: 'require',
+      verifier: { verify: () => ({ trusted: true }), authorities: [name('ours')] },
+      chooseCredential: async (hello) => {
+        show(hello.certificateAuthorities);
+        return identity.credential;
+      },
+    },
+    client: {
+      certificateAuthorities: [name('theirs')],
+      chooseCredential: async (request) => {
+        show(request.certificateAuthorities);
+        return identity.credential;
+      },
+    },
+  });
+  const pair = await connect(world);
+  assert.deepEqual(seen, ['theirs', 'ours']);
+  assert.deepEqual(pair.server.engine.info?.peer.chain, [identity.certificate]);
+});

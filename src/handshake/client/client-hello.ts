@@ -90,6 +90,7 @@ function baseExtensions(
       signatureAlgorithmsCert: [...schemes, ...config.certificateSignatureSchemes],
     }),
     ...(config.alpn.length > 0 && { alpn: config.alpn }),
+    ...(config.certificateAuthorities.length > 0 && { certificateAuthorities: config.certificateAuthorities }),
     ...(config.recordSizeLimit !== undefined && { recordSizeLimit: config.recordSizeLimit }),
     keyShare: [...greaseShare, ...shares.map((s) => ({ group: s.group.id, keyExchange: s.share.publicValue }))],
     pskKeyExchangeModes: config.allowPskOnly

@@ -1,5 +1,4 @@
 import { equalConstantTime, type Secret } from '../../bytes/index.ts';
-import type { Credential } from '../../crypto/index.ts';
 import { peerFault } from '../../errors/index.ts';
 import { signatureInput } from '../../peer-auth/index.ts';
 import { finishedMac, type MainStage, trafficKeys } from '../../schedule/index.ts';
@@ -76,14 +75,18 @@ function sendCertificate(
   transcriptHash: () => Uint8Array,
   finish: () => ClientState,
 ): Next<ClientState> {
-  const accepted = request.extensions.signatureAlgorithms!;
-  const credential: Credential | undefined = config.credentials.find((c) => chooseScheme(c, accepted) !== undefined);
-  send(encodeCertificate(credential, request.extensions.statusRequest === true, request.context));
-  if (credential === undefined) return finish();
-  const algorithm = chooseScheme(credential, accepted)!;
-  return ask('sign', credential.signer.sign(algorithm, signatureInput('client', transcriptHash())), (signature) => {
-    send({ type: 'certificate_verify', algorithm, signature });
-    return finish();
+  const signatureSchemes = request.extensions.signatureAlgorithms!;
+  const info = { signatureSchemes, certificateAuthorities: request.extensions.certificateAuthorities ?? [] };
+  return ask('chooseCredential', config.chooseCredential?.(info), (chosen) => {
+    const candidates = chosen ? [chosen] : config.credentials;
+    const credential = candidates.find((c) => chooseScheme(c, signatureSchemes) !== undefined);
+    send(encodeCertificate(credential, request.extensions.statusRequest === true, request.context));
+    if (credential === undefined) return finish();
+    const algorithm = chooseScheme(credential, signatureSchemes)!;
+    return ask('sign', credential.signer.sign(algorithm, signatureInput('client', transcriptHash())), (signature) => {
+      send({ type: 'certificate_verify', algorithm, signature });
+      return finish();
+    });
   });
 }
 

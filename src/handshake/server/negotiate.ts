@@ -114,6 +114,7 @@ export function helloInfo(hello: ClientHello): ClientHelloInfo {
     cipherSuites: hello.cipherSuites,
     signatureSchemes: hello.extensions.signatureAlgorithms ?? [],
     supportedGroups: hello.extensions.supportedGroups ?? [],
+    certificateAuthorities: hello.extensions.certificateAuthorities ?? [],
   };
 }
 
