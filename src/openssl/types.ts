@@ -2,10 +2,9 @@
  * What C programs hold pointers to. Opaque: the same object each time, compared with `===`; NULL is `null`.
  */
 
-declare const kind: unique symbol;
-
 interface Handle<Name extends string> {
-  readonly [kind]: Name;
+  /** Only for the type checker: it is never there. */
+  readonly __handle: Name;
 }
 
 export type SSL_METHOD = Handle<'SSL_METHOD'>;
@@ -22,7 +21,7 @@ export type X509_STORE_CTX = Handle<'X509_STORE_CTX'>;
 
 /** Base of the objects behind the handles: it gives them their type, and prints as its name alone, for there are secrets inside. */
 export abstract class Opaque<Name extends string> {
-  declare readonly [kind]: Name;
+  declare readonly __handle: Name;
 
   static {
     Object.defineProperty(Opaque.prototype, Symbol.for('nodejs.util.inspect.custom'), {
