@@ -3,15 +3,12 @@ import { AlertDescription, type AlertName, TlsAlertError } from '../errors/index
 import { nodeCrypto } from '../providers/node/index.ts';
 import type { TicketState } from '../tickets/index.ts';
 import * as c from './constants.ts';
-import type { Context } from './context.ts';
 import { createEngine } from './engine.ts';
 import { pushError } from './error-queue.ts';
 import { reasonOfAlert, reasonOfFault, SSL_REASON } from './reasons.ts';
-import { Session } from './session.ts';
+import { SessionHolder } from './session-holder.ts';
 import { connectionSealer, type SealerHost } from './session-tickets.ts';
-import type { Settings } from './settings.ts';
 import { Transport } from './transport.ts';
-import { Opaque } from './types.ts';
 import { type TrustStore, type VerifyCallback, type VerifyTarget, verifyCode } from './verify.ts';
 
 /** Application data given to one record at a time, so that a blocked transport stops a write early. */
@@ -27,20 +24,15 @@ interface PendingWrite {
 }
 
 /** One connection: an engine between two BIOs. I/O methods return as the C functions do. */
-export class Ssl extends Opaque<'SSL'> implements SealerHost, VerifyTarget {
+export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
   references = 1;
-  readonly ctx: Context;
-  readonly settings: Settings;
   readonly transport: Transport = new Transport();
   readonly exData: Map<number, unknown> = new Map();
-  role: 'server' | 'client' | undefined;
-  /** Client: the name sent to the server, and the one its certificate must have. */
+  /** Client: the name sent to the server. */
   serverName: string | undefined;
+  /** Client: the name its certificate must have. */
   verifyHost: string | undefined;
-  verifyResult: number = c.X509_V_OK;
 
-  session: Session | undefined;
-  shutdown = 0;
   /** What the last I/O call waits for. */
   want: number = c.SSL_NOTHING;
   /** Why the last I/O call failed, unless it only waits. */
@@ -49,7 +41,6 @@ export class Ssl extends Opaque<'SSL'> implements SealerHost, VerifyTarget {
 
   engine: TlsEngine | undefined;
   #plaintext: Uint8Array[] = [];
-  #handshakeDone = false;
   #inDoneCallback = false;
   #failed = false;
   #contextMissing = false;
@@ -65,17 +56,6 @@ export class Ssl extends Opaque<'SSL'> implements SealerHost, VerifyTarget {
   /** The engine is at work, so this is inside one of its callbacks. */
   #busy = false;
   #thrown: { readonly error: unknown } | undefined;
-
-  constructor(ctx: Context) {
-    super();
-    ctx.references++;
-    this.ctx = ctx;
-    this.settings = ctx.settings.clone();
-  }
-
-  get sessionCtx(): Context {
-    return this.ctx;
-  }
 
   get trust(): TrustStore {
     return this.ctx.trust;
@@ -96,7 +76,7 @@ export class Ssl extends Opaque<'SSL'> implements SealerHost, VerifyTarget {
 
   /** The handshake is not over, or tickets or a KeyUpdate wait to be sent. */
   get inInit(): boolean {
-    if (!this.#handshakeDone) return !this.#inDoneCallback;
+    if (!this.handshakeDone) return !this.#inDoneCallback;
     return this.#flushing || (this.#pendingWrite === undefined && this.#hasQueued);
   }
 
@@ -132,7 +112,7 @@ export class Ssl extends Opaque<'SSL'> implements SealerHost, VerifyTarget {
   requestTicket(): boolean {
     if (this.role !== 'server' || this.info === undefined || this.#failed) return false;
     if ((this.shutdown & c.SSL_SENT_SHUTDOWN) !== 0 || this.keyUpdate !== c.SSL_KEY_UPDATE_NONE) return false;
-    if (!this.#handshakeDone && !this.#inDoneCallback) return false;
+    if (!this.handshakeDone && !this.#inDoneCallback) return false;
     // Inside a new-session callback only while more are to come: a callback that always asks for one comes to an end.
     if (this.#generating === 0 || this.#requested >= MOST_QUEUED_TICKETS) return false;
     this.#requested++;
@@ -152,7 +132,7 @@ export class Ssl extends Opaque<'SSL'> implements SealerHost, VerifyTarget {
   /** SSL_do_handshake: 1 when there is nothing left to do. */
   handshake(): number {
     if (!this.#begin()) return -1;
-    return this.#handshakeDone ? this.#sendQueued() : this.#runHandshake();
+    return this.handshakeDone ? this.#sendQueued() : this.#runHandshake();
   }
 
   read(into: Uint8Array, peek: boolean): number {
@@ -273,29 +253,13 @@ export class Ssl extends Opaque<'SSL'> implements SealerHost, VerifyTarget {
     this.engine = undefined;
     this.transport.reset();
     this.#plaintext = [];
-    this.#handshakeDone = this.#failed = this.#contextMissing = this.#flushing = false;
+    this.handshakeDone = this.#failed = this.#contextMissing = this.#flushing = false;
     this.#ticketsIssued = this.#requested = this.shutdown = 0;
     this.#pendingWrite = undefined;
     this.want = c.SSL_NOTHING;
     this.cause = undefined;
     this.keyUpdate = c.SSL_KEY_UPDATE_NONE;
     this.verifyResult = c.X509_V_OK;
-  }
-
-  /** "Bad session": one whose connection ended without our close_notify is not resumed. Whether that was so. */
-  spoilSession(): boolean {
-    if (this.session === undefined || !this.#handshakeDone) return false;
-    if ((this.shutdown & c.SSL_SENT_SHUTDOWN) !== 0) return false;
-    this.session.notResumable = true;
-    this.sessionCtx.cache.remove(this.session.fields.id);
-    return true;
-  }
-
-  setSession(session: Session | undefined): void {
-    if (this.session === session) return;
-    if (session !== undefined) session.references++;
-    if (this.session !== undefined) this.session.references--;
-    this.session = session;
   }
 
   // ---- inside
@@ -333,7 +297,7 @@ export class Ssl extends Opaque<'SSL'> implements SealerHost, VerifyTarget {
       if (this.info !== undefined) {
         // A peer that is gone before it took its tickets may have left data to read.
         if (flushed === 'broken') this.transport.discard();
-        this.#handshakeDone = true;
+        this.handshakeDone = true;
         return 1;
       }
       if (flushed === 'broken') return this.#syscall();
@@ -398,7 +362,7 @@ export class Ssl extends Opaque<'SSL'> implements SealerHost, VerifyTarget {
     if (outcome === 'blocked') this.want = c.SSL_READING;
     if (outcome === 'broken') this.#syscall();
     if (outcome === 'end') {
-      if (this.settings.has(c.SSL_OP_IGNORE_UNEXPECTED_EOF) && this.#handshakeDone) {
+      if (this.settings.has(c.SSL_OP_IGNORE_UNEXPECTED_EOF) && this.handshakeDone) {
         this.shutdown |= c.SSL_RECEIVED_SHUTDOWN;
         return true;
       }
@@ -434,7 +398,7 @@ export class Ssl extends Opaque<'SSL'> implements SealerHost, VerifyTarget {
         break;
       case 'ticket': {
         const { ticket } = event;
-        this.#issue({ ticket, id: nodeCrypto.kdf('sha256').hash(ticket.ticket) }, c.SSL_SESS_CACHE_CLIENT, true);
+        this.issue({ ticket, id: nodeCrypto.kdf('sha256').hash(ticket.ticket) }, c.SSL_SESS_CACHE_CLIENT, true);
         break;
       }
       case 'ticket_issued': {
@@ -443,7 +407,7 @@ export class Ssl extends Opaque<'SSL'> implements SealerHost, VerifyTarget {
         if (this.#generating !== undefined) this.#generating--;
         const id = this.settings.has(c.SSL_OP_NO_TICKET) ? event.ticket : nodeCrypto.random(32);
         const replaces = this.#ticketsIssued++ > 0 || this.info?.resumed === true;
-        this.#issue({ id, state: this.#sealedState }, c.SSL_SESS_CACHE_SERVER, replaces);
+        this.issue({ id, state: this.#sealedState }, c.SSL_SESS_CACHE_SERVER, replaces);
         this.#updateTicketCount();
         break;
       }
@@ -468,9 +432,9 @@ export class Ssl extends Opaque<'SSL'> implements SealerHost, VerifyTarget {
       if (info.resumed && this.session && (sessionCtx.cacheMode & c.SSL_SESS_CACHE_CLIENT) !== 0) {
         this.session.notResumable = true;
       }
-      if (!info.resumed) this.#replaceSession({ id: new Uint8Array(0) }, info);
+      if (!info.resumed) this.replaceSession({ id: new Uint8Array(0) }, info);
     } else {
-      this.#replaceSession({ id: nodeCrypto.random(32) }, info);
+      this.replaceSession({ id: nodeCrypto.random(32) }, info);
     }
     this.#updateTicketCount();
     const { info: onInfo } = this.ctx;
@@ -478,35 +442,6 @@ export class Ssl extends Opaque<'SSL'> implements SealerHost, VerifyTarget {
     this.#inDoneCallback = true;
     this.callBack(() => onInfo(this, c.SSL_CB_HANDSHAKE_DONE, 1));
     this.#inDoneCallback = false;
-  }
-
-  /** A ticket is there: it is the connection's session from now on, and the program hears of it. */
-  #issue(own: Pick<Session['fields'], 'id' | 'ticket' | 'state'>, cacheMode: number, replaces: boolean): void {
-    const { sessionCtx, settings, session } = this;
-    if (replaces || session === undefined) this.#replaceSession(own, this.info!);
-    else session.fields = { ...session.fields, ...own };
-    const { newSession } = sessionCtx;
-    if ((sessionCtx.cacheMode & cacheMode) === 0 || newSession === null) return;
-    if (this.role === 'server' && settings.sidContextMissing) return;
-    const issued = this.session!;
-    issued.references++;
-    if (!(this.callBack(() => newSession(this, issued)) ?? 0)) issued.references--;
-  }
-
-  #replaceSession(own: Pick<Session['fields'], 'id' | 'ticket' | 'state'>, info: ConnectionInfo): void {
-    const session = new Session({
-      time: Math.floor(Date.now() / 1000),
-      timeout: this.sessionCtx.timeout || this.sessionCtx.ticketLifetime,
-      sidContext: this.settings.sidContext,
-      cipherSuite: info.cipherSuite,
-      verifyResult: this.verifyResult,
-      peerChain: info.peer.chain,
-      hostname: info.serverName,
-      alpn: info.alpn,
-      ...own,
-    });
-    this.setSession(session);
-    session.references--;
   }
 
   #onError(error: Extract<TlsEvent, { type: 'error' }>['error']): void {
@@ -521,7 +456,7 @@ export class Ssl extends Opaque<'SSL'> implements SealerHost, VerifyTarget {
   /** The connection is over, and its session with it. */
   #end(reason: number): void {
     this.#failed = true;
-    if (this.session !== undefined && this.#handshakeDone) {
+    if (this.session !== undefined && this.handshakeDone) {
       this.session.notResumable = true;
       this.sessionCtx.cache.remove(this.session.fields.id);
     }

@@ -39,6 +39,7 @@ export function SSL_free(ssl: SSL | null): void {
   const connection = sslOf(ssl);
   if (connection === undefined || --connection.references !== 0) return;
   connection.reset();
+  connection.setSession(undefined);
   setBios(connection, undefined, undefined);
   connection.ctx.release();
 }
