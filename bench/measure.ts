@@ -1,6 +1,7 @@
 import { type ChildProcess, execFileSync, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { buildSync } from 'esbuild';
 import type { Answer, ClientOptions, Command, ServerOptions } from './protocol.ts';
 
 export type Stack = 'tessera' | 'node';
@@ -11,8 +12,17 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const built = `${root}node_modules/.cache/tessera-bench`;
 
 export function build(): void {
-  execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '-p', `${root}bench/tsconfig.json`], {
-    stdio: 'inherit',
+  buildSync({
+    absWorkingDir: root,
+    entryPoints: ['bench/servers/*.ts', 'bench/clients/*.ts', 'src/node/index.ts'],
+    outbase: '.',
+    outdir: built,
+    bundle: true,
+    splitting: true,
+    packages: 'external',
+    platform: 'node',
+    format: 'esm',
+    logLevel: 'warning',
   });
 }
 

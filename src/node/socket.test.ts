@@ -228,6 +228,18 @@ describe('data', () => {
 
 describe('closing', () => {
   for (const roles of PAIRS) {
+    test(`end() inside a data listener still says close_notify first (${nameOf(roles)})`, async (t) => {
+      const { client, server } = await open(t, roles);
+      for (const socket of [client, server]) {
+        socket.on('error', (error) => assert.fail(error));
+        socket.once('data', () => socket.end('bye')).resume();
+      }
+      client.write('hello');
+      await Promise.all([once(client, 'close'), once(server, 'close')]);
+    });
+  }
+
+  for (const roles of PAIRS) {
     for (const first of ['client', 'server'] as const) {
       test(`${first} ends first, the other still answers (${nameOf(roles)})`, async (t) => {
         const both = await open(t, roles, { allowHalfOpen: true }, { allowHalfOpen: true });

@@ -373,7 +373,9 @@ export class TLSSocket extends Duplex {
       return;
     }
     this.#engine!.close();
-    this.#progress();
+    // Called from a listener, progress is being made already; but close_notify must leave before the end.
+    if (this.#progressing) this.#flush();
+    else this.#progress();
     if (this.#transport.writable) this.#transport.end(callback);
     else callback();
   }
