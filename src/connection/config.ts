@@ -38,6 +38,8 @@ export interface CommonOptions {
   /** 512 to 16,384 (default). */
   readonly maxSendFragment?: number | undefined;
   readonly padding?: ((contentLength: number) => number) | undefined;
+  /** 1 to 31,536,000. Default 604,800: a peer authenticates in full at least every 7 days, however many resumptions lie between. */
+  readonly reauthenticateAfterSeconds?: number | undefined;
   readonly keyLog?: ((line: string) => void) | undefined;
   readonly limits?: Partial<Limits> | undefined;
 }
@@ -146,6 +148,9 @@ export function createServerConfig(options: ServerOptions): ServerConfig {
 
 /** A frozen client config, for any number of connections. Throws {@link TlsUsageError} when options contradict each other or name unknown things. */
 export function createClientConfig(options: ClientOptions): ClientConfig {
+  if (!options.verifier) {
+    throw new TlsUsageError('config.no_verifier', 'a client needs a verifier for the certificates of servers');
+  }
   const common = commonConfig(options);
   return Object.freeze<ClientConfig>({
     role: 'client',
@@ -193,8 +198,14 @@ function commonConfig(options: CommonOptions): CommonConfig {
         : inRange('recordSizeLimit', options.recordSizeLimit ?? 16_385, 64, 16_385),
     maxSendFragment: inRange('maxSendFragment', options.maxSendFragment ?? 16_384, 512, 16_384),
     padding: options.padding,
+    reauthenticateAfterSeconds: inRange(
+      'reauthenticateAfterSeconds',
+      options.reauthenticateAfterSeconds ?? 604_800,
+      1,
+      31_536_000,
+    ),
     keyLog: options.keyLog,
-    limits: { ...DEFAULT_LIMITS, ...options.limits },
+    limits: checkLimits(options.limits),
   };
 }
 
@@ -212,7 +223,8 @@ function resolve<T>(
       `${option} is empty; name at least one of ${Object.keys(table).join(', ')}`,
     );
   const found: T[] = [];
-  for (const name of wanted ?? defaults) {
+  // Once each: no list of the protocol may have duplicates.
+  for (const name of new Set(wanted ?? defaults)) {
     const id = table[name];
     if (id === undefined)
       throw new TlsUsageError(
@@ -235,6 +247,12 @@ function inRange(option: string, value: number, min: number, max: number): numbe
     );
   }
   return value;
+}
+
+function checkLimits(wanted: Partial<Limits> = {}): Limits {
+  const limits = { ...DEFAULT_LIMITS, ...wanted };
+  for (const [name, value] of Object.entries(limits)) inRange(`limits.${name}`, value, 0, Number.MAX_SAFE_INTEGER);
+  return limits;
 }
 
 function checkAlpn(names: readonly string[] = []): readonly string[] {

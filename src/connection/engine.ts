@@ -11,6 +11,7 @@ import {
 } from '../errors/index.ts';
 import {
   type ClientConfig,
+  type ClientConnected,
   type ClientState,
   type ConnectionInfo,
   clientHandlers,
@@ -19,11 +20,14 @@ import {
   exportKeyingMaterial,
   type HandlerTable,
   isParked,
+  issueAutomaticTickets,
   issueTicket,
   type Next,
   type Output,
+  type Parked,
   type Received,
   type ServerConfig,
+  type ServerConnected,
   type ServerState,
   sendKeyUpdate,
   serverHandlers,
@@ -49,8 +53,18 @@ export function createServerEngine(config: ServerConfig, hooks: EngineHooks = {}
   return new Engine(config, hooks, {});
 }
 
-/** A client's side of one connection. Its ClientHello is in `pull()` at once. */
+/**
+ * A client's side of one connection. Its ClientHello is in `pull()` at once, unless the key shares take time.
+ * Throws {@link TlsUsageError} `connection.bad_server_name` when `serverName` is not 1 to 255 printable ASCII characters.
+ */
 export function createClientEngine(config: ClientConfig, options: ClientEngineOptions = {}): TlsEngine {
+  const { serverName } = options;
+  if (serverName !== undefined && (serverName === '.' || !/^[!-~]{1,255}$/.test(serverName))) {
+    throw new TlsUsageError(
+      'connection.bad_server_name',
+      `serverName is ${JSON.stringify(serverName)}, but must be 1 to 255 printable ASCII characters (an internationalized name as A-labels, xn--…)`,
+    );
+  }
   return new Engine(config, options, options);
 }
 
@@ -66,8 +80,17 @@ type Context = {
 };
 type Handlers = HandlerTable<State, Context>;
 
-/** Plaintext of a record may be one byte shorter than RFC 8449's limit, which counts the content type. */
+/** Content of a record: one byte less than RFC 8449's limit, which counts the content type. */
 const MAX_FRAGMENT = 16_384;
+
+function writeAfterClose(): TlsUsageError {
+  return new TlsUsageError('connection.write_closed', 'cannot write after close');
+}
+
+function wipeKeys({ key, iv }: TrafficKeys): void {
+  key.wipe();
+  iv.fill(0);
+}
 
 /**
  * Records on the outside, handshake on the inside. The engine is the handshake's {@link Output}: what handlers send and install
@@ -83,7 +106,7 @@ class Engine implements TlsEngine, Output {
   readonly #cx: Context;
   readonly #handlers: Handlers;
   #handshake: State | { readonly at: 'start' | 'closed' | 'failed' } = { at: 'start' };
-  #parkedOn: string | undefined;
+  #parked: Parked<State> | undefined;
 
   readonly #deframer = new RecordDeframer();
   readonly #joiner: HandshakeJoiner;
@@ -101,7 +124,9 @@ class Engine implements TlsEngine, Output {
   #events: TlsEvent[] = [];
   #sentFirstHello = false;
 
+  #reading = false;
   #keyUpdateOwed = false;
+  #keyUpdateAsked = false;
   #keyUpdatesInARow = 0;
   #emptyRecordsInARow = 0;
   #warningAlerts = 0;
@@ -113,7 +138,8 @@ class Engine implements TlsEngine, Output {
     const isServer = config.role === 'server';
     this.#cx = {
       config,
-      options: { serverName: options.serverName, tickets: options.tickets ?? [] },
+      // Without the tickets, whose PSKs need not outlive the ClientHello.
+      options: { serverName: options.serverName, tickets: [] },
       out: this,
       tickets: { count: isServer ? config.tickets.count : 0, appData: new Uint8Array(0), generated: 0 },
     };
@@ -128,7 +154,10 @@ class Engine implements TlsEngine, Output {
           : limits.handshakeMessageLength,
     );
     if (config.role === 'server') this.#handshake = { at: 'expect_client_hello' };
-    else this.#guard(() => this.#settle(startClient({ config, options: this.#cx.options, out: this })));
+    else {
+      const offer = { serverName: options.serverName, tickets: options.tickets ?? [] };
+      this.#guard(() => this.#settle(startClient({ config, options: offer, out: this })));
+    }
   }
 
   // ---- what the application sees
@@ -138,11 +167,11 @@ class Engine implements TlsEngine, Output {
   }
 
   get state(): string {
-    return this.#parkedOn === undefined ? this.#handshake.at : `parked:${this.#parkedOn}`;
+    return this.#parked === undefined ? this.#handshake.at : `parked:${this.#parked.on}`;
   }
 
   get wantsInput(): boolean {
-    return this.#parkedOn === undefined && !this.#over && !this.readClosed;
+    return this.#parked === undefined && !this.#over && !this.readClosed;
   }
 
   get #over(): boolean {
@@ -153,10 +182,10 @@ class Engine implements TlsEngine, Output {
     if (this.#over || this.readClosed) return;
     // Node's Buffer is a Uint8Array with other manners (its slice is a view): inside there are plain ones only.
     this.#deframer.push(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
-    if (this.#parkedOn === undefined) this.#guard(() => this.#readRecords());
+    if (this.#parked === undefined) this.#guard(() => this.#readRecords());
     else if (this.#deframer.buffered > this.#cx.config.limits.parkedInputLength) {
       this.#fail(
-        new TlsAlertError('local.failed', 'internal_error', `too much input while waiting for ${this.#parkedOn}`),
+        new TlsAlertError('local.failed', 'internal_error', `too much input while waiting for ${this.#parked.on}`),
       );
     }
   }
@@ -188,14 +217,16 @@ class Engine implements TlsEngine, Output {
         'connection.not_secure',
         `cannot write in state ${this.state}: wait for the secure event`,
       );
-    if (this.writeClosed) throw new TlsUsageError('connection.write_closed', 'cannot write after close');
+    if (this.writeClosed) throw writeAfterClose();
     this.flush();
     // "Implementations MUST … update keys" before the limit of the cipher (rfc9846#section-5.5); one write may cross it.
     let rest = plaintext;
     do {
-      if (this.#protector!.room === 0) this.updateKeys(false);
+      if (this.#protector?.room === 0) this.updateKeys(false);
       this.#flushFlight();
-      const protector = this.#protector!;
+      const protector = this.#protector;
+      // An event on the way may have closed the connection.
+      if (this.writeClosed || protector === undefined) throw writeAfterClose();
       const piece = rest.subarray(0, protector.room * protector.maxFragment);
       this.#output.push(protector.protect(ContentType.application_data, piece));
       rest = rest.subarray(piece.length);
@@ -212,12 +243,16 @@ class Engine implements TlsEngine, Output {
         if (!('canResume' in state) || !issueTicket(state, true, this.#serverContext())) break;
       }
     });
-    if (this.#keyUpdateOwed) this.updateKeys(false);
+    if (this.#keyUpdateOwed && !this.writeClosed) this.updateKeys(false);
     this.#flushFlight();
   }
 
   close(): void {
     if (this.#over || this.writeClosed) return;
+    if (this.#handshake.at !== 'connected') {
+      this.abort('user_canceled');
+      return;
+    }
     this.#sendAlert('close_notify');
     this.writeClosed = true;
     this.#requestedTickets = 0;
@@ -239,9 +274,15 @@ class Engine implements TlsEngine, Output {
   updateKeys(requestPeer = false): void {
     const state = this.#handshake;
     if (state.at !== 'connected' || this.writeClosed)
-      throw new TlsUsageError('connection.not_secure', `cannot update keys in state ${this.state}`);
+      throw new TlsUsageError(
+        'connection.not_secure',
+        `cannot update keys in state ${this.state}${this.writeClosed ? ' after close' : ''}`,
+      );
     this.#keyUpdateOwed = false;
-    this.#handshake = sendKeyUpdate(state, requestPeer, this);
+    // "Until receiving a subsequent KeyUpdate from the peer, the sender MUST NOT send another" request (rfc9846#section-4.7.3).
+    const ask = requestPeer && !this.#keyUpdateAsked;
+    this.#keyUpdateAsked ||= ask;
+    sendKeyUpdate(state, ask, this);
   }
 
   exportKeyingMaterial(length: number, label: string, context: Uint8Array = new Uint8Array(0)): Uint8Array {
@@ -288,15 +329,20 @@ class Engine implements TlsEngine, Output {
   // ---- what handlers may do (Output)
 
   send(message: Uint8Array): void {
-    this.#flight.push(message);
+    if (!this.writeClosed) this.#flight.push(message);
   }
 
   sendChangeCipherSpec(): void {
+    if (this.writeClosed) return;
     this.#flushFlight();
     this.#output.push(plaintextRecords(ContentType.change_cipher_spec, Uint8Array.of(1)));
   }
 
   setWriteKeys(_epoch: Epoch, keys: TrafficKeys): void {
+    if (this.#over) {
+      wipeKeys(keys);
+      return;
+    }
     this.#flushFlight();
     this.#protector?.wipe();
     const { padding } = this.#cx.config;
@@ -304,6 +350,10 @@ class Engine implements TlsEngine, Output {
   }
 
   setReadKeys(epoch: Epoch, keys: TrafficKeys): void {
+    if (this.#over) {
+      wipeKeys(keys);
+      return;
+    }
     this.#opener?.wipe();
     const limit = this.#peerRecordSizeLimit === undefined ? undefined : this.#cx.config.recordSizeLimit;
     this.#opener = new RecordOpener(keys, limit === undefined ? MAX_FRAGMENT : limit - 1);
@@ -325,8 +375,9 @@ class Engine implements TlsEngine, Output {
     this.#skipPlaintext = afterRetry;
   }
 
-  oweKeyUpdate(): void {
-    this.#keyUpdateOwed = true;
+  peerUpdatedKeys(asksForOurs: boolean): void {
+    this.#keyUpdateAsked = false;
+    if (asksForOurs) this.#keyUpdateOwed = true;
   }
 
   defer<T>(promise: Promise<T | undefined>, then: (value: T | undefined) => void): void {
@@ -339,23 +390,29 @@ class Engine implements TlsEngine, Output {
   }
 
   emit(event: TlsEvent): void {
-    if (event.type === 'secure') this.info = event.info;
-    this.onEvent?.(event);
     this.#events.push(event);
+    this.onEvent?.(event);
   }
 
   // ---- reading
 
   #readRecords(): void {
-    while (this.wantsInput) {
-      const message = this.#joiner.next();
-      if (message !== undefined) {
-        this.#onHandshakeMessage(message.type, message.body, message.raw);
-        continue;
+    // `receive` may be called while an event is reported: the loop that reports it goes on with those bytes.
+    if (this.#reading) return;
+    this.#reading = true;
+    try {
+      while (this.wantsInput) {
+        const message = this.#joiner.next();
+        if (message !== undefined) {
+          this.#onHandshakeMessage(message.type, message.body, message.raw);
+          continue;
+        }
+        const record = this.#deframer.next();
+        if (record === undefined) return;
+        this.#onRecord(record);
       }
-      const record = this.#deframer.next();
-      if (record === undefined) return;
-      this.#onRecord(record);
+    } finally {
+      this.#reading = false;
     }
   }
 
@@ -400,7 +457,7 @@ class Engine implements TlsEngine, Output {
 
   /** Early data that was refused "MUST be skipped", within limits (rfc9846#section-4.3.10). */
   #skip(record: PlainRecord): void {
-    this.#skippable! -= record.fragment.length;
+    this.#skippable! -= record.header.length + record.fragment.length;
     if (this.#skippable! < 0) throw peerFault('early_data.too_much');
   }
 
@@ -453,7 +510,10 @@ class Engine implements TlsEngine, Output {
   #onAlert(content: Uint8Array): void {
     if (content.length !== 2) throw peerFault('alert.malformed', `${content.length} bytes`);
     const name = alertName(content[1]!);
-    if (name === 'close_notify') {
+    if (name === 'close_notify' && this.#handshake.at !== 'connected') {
+      this.#sendAlert('close_notify');
+      this.#end('failed', { type: 'error', error: new TlsPeerAlertError(name) });
+    } else if (name === 'close_notify') {
       this.readClosed = true;
       this.#deframer.clear();
       this.emit({ type: 'end' });
@@ -483,13 +543,21 @@ class Engine implements TlsEngine, Output {
   // ---- moving on, and failing
 
   #settle(next: Next<State>): void {
-    if (!isParked(next)) {
-      this.#parkedOn = undefined;
-      if (!this.#over) this.#handshake = next;
-      else wipeSecrets(next);
-      return;
+    if (isParked(next)) {
+      this.#park(next);
+    } else if (this.#over) {
+      // The application ended the connection while an event was reported.
+      wipeSecrets(next);
+    } else {
+      const before = this.#handshake.at;
+      this.#handshake = next;
+      if (next.at === 'connected' && before !== 'connected') this.#connected(next);
     }
-    this.#parkedOn = next.on;
+  }
+
+  #park(next: Parked<State>): void {
+    if (this.#over) wipeSecrets(next.holds);
+    else this.#parked = next;
     next.settled.then(
       (resume) => this.#resume(() => this.#settle(resume())),
       (error: unknown) =>
@@ -499,9 +567,16 @@ class Engine implements TlsEngine, Output {
     );
   }
 
+  /** The handshake is done: an application may write from here on, also while it hears of it. */
+  #connected(state: ClientConnected | ServerConnected): void {
+    this.info = state.info;
+    this.emit({ type: 'secure', info: state.info });
+    if ('canResume' in state) issueAutomaticTickets(state, this.#serverContext());
+  }
+
   #resume(go: () => void): void {
     if (this.#over) return;
-    this.#parkedOn = undefined;
+    this.#parked = undefined;
     this.#guard(() => {
       go();
       this.#readRecords();
@@ -537,12 +612,14 @@ class Engine implements TlsEngine, Output {
   #end(at: 'closed' | 'failed', event?: TlsEvent): void {
     this.#flushFlight();
     const state = this.#handshake;
+    const parked = this.#parked;
     this.#handshake = { at };
-    this.#parkedOn = undefined;
+    this.#parked = undefined;
     this.readClosed = true;
     this.writeClosed = true;
     this.#requestedTickets = 0;
     wipeSecrets(state);
+    wipeSecrets(parked?.holds);
     this.#opener?.wipe();
     this.#protector?.wipe();
     this.#opener = undefined;

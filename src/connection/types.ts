@@ -32,16 +32,19 @@ export interface TlsEngine {
   next(): TlsEvent | undefined;
   /** Protects and queues application data, behind tickets that were requested. Throws {@link TlsUsageError} before `secure` and after `close`. */
   write(plaintext: Uint8Array): void;
-  /** Queues close_notify. Reading goes on. */
+  /** Queues close_notify. Reading goes on. Before `secure` it cancels the handshake: user_canceled, close_notify, and all is over. */
   close(): void;
   /** Ends the connection with a fatal alert of ours, such as `user_canceled` or `internal_error`, and wipes its secrets. */
   abort(alert: 'user_canceled' | 'internal_error' | 'access_denied'): void;
   /** Called when an answer that was waited for has arrived and made progress. */
   onProgress: (() => void) | undefined;
-  /** Called with each event at the moment it happens, inside the call that caused it, before it is queued for `next()`. */
+  /** Called with each event at the moment it happens, inside the call that caused it; `next()` gives it too. May call the engine. */
   onEvent: ((event: TlsEvent) => void) | undefined;
 
-  /** Changes our traffic keys, and asks the peer to change its own when `requestPeer`. rfc9846#section-4.7.3 */
+  /**
+   * Changes our traffic keys, and asks the peer to change its own when `requestPeer`, unless an earlier request is still unanswered.
+   * Throws {@link TlsUsageError} before `secure` and after `close`. rfc9846#section-4.7.3
+   */
   updateKeys(requestPeer?: boolean): void;
   /** Keying material of `length` bytes for `label` (ASCII) and `context`. rfc9846#section-7.5 */
   exportKeyingMaterial(length: number, label: string, context?: Uint8Array): Uint8Array;
@@ -64,6 +67,7 @@ export interface EngineHooks {
 }
 
 export interface ClientEngineOptions extends EngineHooks {
+  /** Host name (internationalized ones as A-labels) or IP address: 1 to 255 printable ASCII characters. */
   readonly serverName?: string;
   readonly tickets?: readonly ClientTicket[];
 }

@@ -35,14 +35,13 @@ export const PEER_FAULTS = {
     'a signature scheme that does not fit the certificate key',
   ],
   'handshake.bad_key_share': ['illegal_parameter', 'a key share that is not a valid public key'],
-  'handshake.closed': ['unexpected_message', 'handshake data after the peer closed'],
   // Extensions
   'extension.duplicate': ['illegal_parameter', 'an extension appears twice in one message'],
   'extension.not_allowed_here': ['illegal_parameter', 'an extension that does not belong in this message'],
   'extension.not_requested': ['unsupported_extension', 'an extension that was not asked for'],
   // ClientHello
   'client_hello.unsupported_version': ['protocol_version', 'the client does not offer TLS 1.3'],
-  'client_hello.bad_legacy_version': ['protocol_version', 'legacy_version is older than TLS 1.0'],
+  'client_hello.bad_legacy_version': ['protocol_version', 'legacy_version is not 0x0303'],
   'client_hello.bad_compression': ['illegal_parameter', 'legacy_compression_methods is not exactly the null method'],
   'client_hello.no_common_cipher_suite': ['handshake_failure', 'no cipher suite in common'],
   'client_hello.no_common_group': ['handshake_failure', 'no key exchange group in common'],
@@ -64,7 +63,7 @@ export const PEER_FAULTS = {
   'server_hello.unsupported_version': ['protocol_version', 'the server does not speak TLS 1.3'],
   'server_hello.bad_selected_version': ['illegal_parameter', 'selected_version is not TLS 1.3'],
   'server_hello.downgrade': ['illegal_parameter', 'the random of the server says that the connection was downgraded'],
-  'server_hello.bad_legacy_version': ['illegal_parameter', 'legacy_version is not 0x0303'],
+  'server_hello.bad_legacy_version': ['protocol_version', 'legacy_version is not 0x0303'],
   'server_hello.bad_session_id': ['illegal_parameter', 'legacy_session_id_echo differs from what was sent'],
   'server_hello.bad_compression': ['illegal_parameter', 'legacy_compression_method is not null'],
   'server_hello.cipher_suite_not_offered': ['illegal_parameter', 'a cipher suite that was not offered'],
@@ -72,16 +71,16 @@ export const PEER_FAULTS = {
   'server_hello.group_not_offered': ['illegal_parameter', 'a key share of a group that was not offered'],
   'server_hello.missing_extension': ['missing_extension', 'a mandatory extension is missing'],
   'server_hello.psk_not_offered': ['illegal_parameter', 'a PSK index that was not offered'],
+  'server_hello.psk_without_key_share': [
+    'illegal_parameter',
+    'the server took a PSK without a key exchange, which was not offered',
+  ],
   'server_hello.psk_hash_mismatch': ['illegal_parameter', 'the cipher suite does not have the hash of the chosen PSK'],
   'hello_retry_request.no_change': ['illegal_parameter', 'HelloRetryRequest asks for nothing new'],
   'encrypted_extensions.bad_alpn': ['illegal_parameter', 'an application protocol that was not offered'],
   'encrypted_extensions.bad_record_size_limit': [
     'illegal_parameter',
     'record_size_limit is below 64 or above the maximum',
-  ],
-  'encrypted_extensions.unexpected_early_data': [
-    'unsupported_extension',
-    'early_data was accepted without having been offered',
   ],
   // Certificates
   'certificate.empty': ['decode_error', 'the server sent no certificate'],

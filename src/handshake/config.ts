@@ -62,6 +62,8 @@ export interface CommonConfig {
   readonly maxSendFragment: number;
   /** Zero bytes to add to a record of `contentLength` bytes of plaintext. */
   readonly padding: ((contentLength: number) => number) | undefined;
+  /** How long after a full handshake its tickets, and those of the resumptions that follow from it, may resume. Default 604,800: 7 days. */
+  readonly reauthenticateAfterSeconds: number;
   /** Receives lines of RFC 9850. Off unless given. */
   readonly keyLog: ((line: string) => void) | undefined;
   readonly limits: Limits;

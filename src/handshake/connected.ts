@@ -10,8 +10,9 @@ export interface Connected {
   readonly at: 'connected';
   readonly kdf: Kdf;
   readonly aead: Aead;
-  readonly readSecret: Secret;
-  readonly writeSecret: Secret;
+  /** Replaced in place by KeyUpdate: an application may update keys while a handler reports an event. */
+  readSecret: Secret;
+  writeSecret: Secret;
   readonly exporterSecret: Secret;
   readonly resumptionSecret: Secret;
   readonly info: ConnectionInfo;
@@ -22,21 +23,22 @@ export interface Connected {
  *
  * @spec rfc9846#section-4.7.3
  */
-export function onKeyUpdate<S extends Connected>(state: S, message: KeyUpdate, cx: { readonly out: Output }): S {
-  const readSecret = nextTrafficSecret(state.kdf, state.readSecret);
-  state.readSecret.wipe();
-  cx.out.setReadKeys('application', trafficKeys(state.kdf, readSecret, state.aead));
-  cx.out.emit({ type: 'key_updated', direction: 'read' });
-  if (message.requestUpdate) cx.out.oweKeyUpdate();
-  return { ...state, readSecret };
+export function onKeyUpdate<S extends Connected>(state: S, message: KeyUpdate, { out }: { readonly out: Output }): S {
+  const old = state.readSecret;
+  state.readSecret = nextTrafficSecret(state.kdf, old);
+  old.wipe();
+  out.setReadKeys('application', trafficKeys(state.kdf, state.readSecret, state.aead));
+  out.peerUpdatedKeys(message.requestUpdate);
+  out.emit({ type: 'key_updated', direction: 'read' });
+  return state;
 }
 
 /** Changes our own keys: KeyUpdate is the last message under the old ones. */
-export function sendKeyUpdate<S extends Connected>(state: S, requestUpdate: boolean, out: Output): S {
+export function sendKeyUpdate(state: Connected, requestUpdate: boolean, out: Output): void {
   out.send(encodeHandshakeMessage({ type: 'key_update', requestUpdate }));
-  const writeSecret = nextTrafficSecret(state.kdf, state.writeSecret);
-  state.writeSecret.wipe();
-  out.setWriteKeys('application', trafficKeys(state.kdf, writeSecret, state.aead));
+  const old = state.writeSecret;
+  state.writeSecret = nextTrafficSecret(state.kdf, old);
+  old.wipe();
+  out.setWriteKeys('application', trafficKeys(state.kdf, state.writeSecret, state.aead));
   out.emit({ type: 'key_updated', direction: 'write' });
-  return { ...state, writeSecret };
 }

@@ -14,6 +14,8 @@ export type Epoch = 'initial' | 'handshake' | 'application';
 
 /** Everything a handler may do to the outside world. No I/O, no clock, no globals. */
 export interface Output {
+  /** Nothing more may be sent: what is, is dropped. An application may close while an event is reported. */
+  readonly writeClosed: boolean;
   /** Queues one encoded handshake message under the current write keys. Messages of one flight leave in one piece. */
   send(message: Uint8Array): void;
   /** Queues the change_cipher_spec record of rfc9846#appendix-E.4. */
@@ -24,8 +26,8 @@ export interface Output {
   setPeerRecordSizeLimit(limit: number): void;
   /** Server: the client sends early data that was refused; records that do not open, or (after a retry) are unprotected application data, are skipped within limits. */
   skipEarlyData(afterRetry: boolean): void;
-  /** The peer asked for new keys of ours: a KeyUpdate goes out in front of the next application data. */
-  oweKeyUpdate(): void;
+  /** The peer changed its keys. When it `asksForOurs`, a KeyUpdate goes out in front of the next application data. */
+  peerUpdatedKeys(asksForOurs: boolean): void;
   /** Runs `then` when `promise` settles, unless the connection is over by then. The handshake does not wait. `undefined` when it was rejected. */
   defer<T>(promise: Promise<T | undefined>, then: (value: T | undefined) => void): void;
   emit(event: TlsEvent): void;
@@ -46,6 +48,8 @@ export type Question =
 export interface Parked<S> {
   readonly at: 'parked';
   readonly on: Question;
+  /** Secrets that `settled` will go on with: wiped when the connection ends before. */
+  readonly holds: unknown;
   readonly settled: Promise<() => Next<S>>;
 }
 
@@ -64,10 +68,16 @@ export type HandlerTable<S extends { readonly at: string }, Cx> = {
 
 /**
  * Continues at once when the answer is a value, and parks the handshake when it is a promise.
+ * `holds` are secrets that `then` needs and no state holds.
  * A rejected promise reaches the engine as a failure of this side (`internal_error`), unless it is a TlsAlertError.
  */
-export function ask<S, T>(on: Question, answer: MaybePromise<T>, then: (answer: T) => Next<S>): Next<S> {
-  if (isPromise(answer)) return { at: 'parked', on, settled: answer.then((value) => () => then(value)) };
+export function ask<S, T>(
+  on: Question,
+  answer: MaybePromise<T>,
+  then: (answer: T) => Next<S>,
+  holds?: unknown,
+): Next<S> {
+  if (isPromise(answer)) return { at: 'parked', on, holds, settled: answer.then((value) => () => then(value)) };
   return then(answer);
 }
 

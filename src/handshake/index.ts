@@ -5,7 +5,7 @@ export * from './config.ts';
 export { type Connected, sendKeyUpdate } from './connected.ts';
 export * from './context.ts';
 export * from './events.ts';
-export { issueTicket } from './server/issue.ts';
+export { issueAutomaticTickets, issueTicket } from './server/issue.ts';
 export {
   type ServerConnected,
   type ServerContext,

@@ -2,8 +2,8 @@ import { InvalidPublicValue, type MaybePromise } from '../crypto/index.ts';
 import { peerFault } from '../errors/index.ts';
 import { ask, isPromise, type Next } from './context.ts';
 
-/** Runs a key exchange; an invalid public value of the peer becomes its fault. */
-export function exchangeKeys<S, T>(run: () => MaybePromise<T>, then: (result: T) => Next<S>): Next<S> {
+/** Runs a key exchange; an invalid public value of the peer becomes its fault. `then` and `holds` as in {@link ask}. */
+export function exchangeKeys<S, T>(run: () => MaybePromise<T>, then: (result: T) => Next<S>, holds?: unknown): Next<S> {
   let result: MaybePromise<T>;
   try {
     result = run();
@@ -15,7 +15,7 @@ export function exchangeKeys<S, T>(run: () => MaybePromise<T>, then: (result: T)
       throw blame(error);
     });
   }
-  return ask('deriveSharedSecret', result, then);
+  return ask('deriveSharedSecret', result, then, holds);
 }
 
 function blame(error: unknown): unknown {

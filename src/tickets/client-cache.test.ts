@@ -16,6 +16,7 @@ function ticket(name: number, change: Partial<ClientTicket> = {}): ClientTicket 
     ageAdd: 0,
     nonce: new Uint8Array(8),
     receivedAt: T0 + name,
+    authenticatedAt: T0 + name,
     maxEarlyDataSize: 0,
     server: { chain: [], authorized: true },
     ...change,

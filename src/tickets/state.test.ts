@@ -58,6 +58,7 @@ const minimal: ClientTicket = {
   ageAdd: 1,
   nonce: fromHex('0007'),
   receivedAt: 1_790_000_000_123,
+  authenticatedAt: 1_790_000_000_000,
   maxEarlyDataSize: 0,
   server: { chain: [], authorized: true },
 };
@@ -69,6 +70,7 @@ const GOLDEN_CLIENT_TICKET = [
   '00093a80',
   '00000001',
   '000001a0c4506c7b',
+  '000001a0c4506c00',
   '020007',
   '00020102',
   '10', // authorized
@@ -113,8 +115,11 @@ const anyState: fc.Arbitrary<TicketState> = fc.record(
   { requiredKeys: [...commonKeys, 'issuedAt', 'authenticatedAt', 'client', 'appData'], noNullPrototype: true },
 );
 const anyClientTicket: fc.Arbitrary<ClientTicket> = fc.record(
-  { ...common, ticket: bytes(1, 300), nonce: bytes(0, 255), receivedAt: time, server: peer },
-  { requiredKeys: [...commonKeys, 'ticket', 'nonce', 'receivedAt', 'server'], noNullPrototype: true },
+  { ...common, ticket: bytes(1, 300), nonce: bytes(0, 255), receivedAt: time, authenticatedAt: time, server: peer },
+  {
+    requiredKeys: [...commonKeys, 'ticket', 'nonce', 'receivedAt', 'authenticatedAt', 'server'],
+    noNullPrototype: true,
+  },
 );
 
 test('every ticket comes back as it was saved', () => {

@@ -30,10 +30,11 @@ const CLIENT_TICKET_VERSION = 1;
  *     uint32 lifetime_seconds;               uint32 lifetime_seconds;
  *     uint32 age_add;                        uint32 age_add;
  *     uint64 issued_at;                      uint64 received_at;
- *     uint64 authenticated_at;               opaque nonce<0..255>;
- *     Session session;                       opaque ticket<1..2^16-1>;
- *     opaque app_data<0..2^16-1>;            Session session;
- *   } TicketState;                         } ClientTicket;
+ *     uint64 authenticated_at;               uint64 authenticated_at;
+ *     Session session;                       opaque nonce<0..255>;
+ *     opaque app_data<0..2^16-1>;            opaque ticket<1..2^16-1>;
+ *   } TicketState;                           Session session;
+ *                                          } ClientTicket;
  *
  *   struct {
  *     uint8  flags;                                // which of the next four are there, and two truths
@@ -116,6 +117,7 @@ export function encodeClientTicket(ticket: ClientTicket): Uint8Array {
   const w = new Writer();
   writeHead(w, CLIENT_TICKET_VERSION, ticket);
   w.u64(time('receivedAt', ticket.receivedAt));
+  w.u64(time('authenticatedAt', ticket.authenticatedAt));
   w.opaque(1, vector('nonce', ticket.nonce, 0, 0xff));
   w.opaque(2, vector('ticket', ticket.ticket, 1, 0xffff));
   writeSession(w, { ...ticket, peer: ticket.server });
@@ -137,11 +139,12 @@ export function decodeClientTicket(encoded: Uint8Array): ClientTicket {
     const r = new Reader(encoded);
     const head = readHead(r, CLIENT_TICKET_VERSION);
     const receivedAt = r.u64();
+    const authenticatedAt = r.u64();
     const nonce = copyOf(r.opaque(1, 0, 0xff));
     const ticket = copyOf(r.opaque(2, 1, 0xffff));
     const { peer, ...session } = readSession(r);
     r.finish();
-    return { ...head, receivedAt, nonce, ticket, ...session, server: peer };
+    return { ...head, receivedAt, authenticatedAt, nonce, ticket, ...session, server: peer };
   } catch (error) {
     const reason = error instanceof DecodeError ? error.message : 'a text in it is not UTF-8';
     throw new TlsUsageError(

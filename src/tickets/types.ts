@@ -63,6 +63,8 @@ export interface ClientTicket {
   readonly nonce: Uint8Array;
   /** Milliseconds since the epoch. */
   readonly receivedAt: number;
+  /** When the server was last really authenticated, by a full handshake. Milliseconds since the epoch. */
+  readonly authenticatedAt: number;
   readonly serverName?: string;
   readonly alpn?: string;
   readonly group?: number;

@@ -109,8 +109,3 @@ export function nameOf(table: Readonly<Record<string, number>>, value: number): 
   for (const [name, number] of Object.entries(table)) if (number === value) return name;
   return `0x${value.toString(16).padStart(4, '0')}`;
 }
-
-/** Whether a code point is one of those reserved so that peers stay tolerant (RFC 8701). */
-export function isGrease(value: number): boolean {
-  return (value & 0x0f0f) === 0x0a0a && value >> 8 === (value & 0xff);
-}

@@ -58,7 +58,7 @@ describe('a client refuses a server that', () => {
       'answers with legacy_version 0x0302',
       serverHello({ legacyVersion: 0x0302 }),
       'server_hello.bad_legacy_version',
-      'illegal_parameter',
+      'protocol_version',
     ],
     [
       'echoes another session id',

@@ -44,6 +44,7 @@ const fieldsOf = (trace: Trace, who: string, action: string, field: string): Uin
 class ReplayOutput implements Output {
   readonly records: Uint8Array[] = [];
   readonly events: TlsEvent[] = [];
+  readonly writeClosed = false;
   opener: RecordOpener | undefined;
   #protector: RecordProtector | undefined;
   #flight: Uint8Array[] = [];
@@ -70,7 +71,7 @@ class ReplayOutput implements Output {
   }
   setPeerRecordSizeLimit(): void {}
   skipEarlyData(): void {}
-  oweKeyUpdate(): void {}
+  peerUpdatedKeys(): void {}
   defer(): void {}
   emit(event: TlsEvent): void {
     this.events.push(event);

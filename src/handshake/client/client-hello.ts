@@ -100,24 +100,33 @@ function baseExtensions(
   };
 }
 
-/** "Literal IPv4 and IPv6 addresses are not permitted in HostName" (RFC 6066 section 3). */
+/** SNI is for DNS names: "Literal IPv4 and IPv6 addresses are not permitted in HostName" (RFC 6066 section 3). */
 function isDnsName(name: string): boolean {
   return !name.includes(':') && !/^\d+(\.\d+){3}$/.test(name);
 }
 
-/** Tickets that can be offered now: alive, for this name, of a hash we offer, and of a server we trusted as we would today. */
+/** Room for tickets in the extensions of a ClientHello, which have 2^16-1 bytes in all and must hold the others too. In bytes. */
+const MAX_PSKS_LENGTH = 62_000;
+
+/** Tickets that can be offered now: alive, for this name, of a hash we offer, of a server we trusted as we would today, as many as fit. */
 function usableTickets({ config, options }: ClientContext): readonly ClientTicket[] {
   const now = config.clock.now();
+  let room = MAX_PSKS_LENGTH;
   return options.tickets.filter((ticket) => {
     const age = now - ticket.receivedAt;
     const lifetimeMs = Math.min(ticket.lifetimeSeconds, MAX_TICKET_LIFETIME_SECONDS) * 1000;
-    return (
+    const usable =
       age >= 0 &&
       age < lifetimeMs &&
+      now - ticket.authenticatedAt < config.reauthenticateAfterSeconds * 1000 &&
       config.cipherSuites.some((s) => s.hash === hashOfSuite(ticket.cipherSuite)) &&
       ticket.serverName?.toLowerCase() === options.serverName?.toLowerCase() &&
-      (ticket.server.authorized || !config.rejectUnauthorized)
-    );
+      (ticket.server.authorized || !config.rejectUnauthorized);
+    // The length fields, the age and the longest binder come on top.
+    const length = ticket.ticket.length + 64;
+    if (!usable || length > room) return false;
+    room -= length;
+    return true;
   });
 }
 

@@ -1,4 +1,5 @@
 import { equalConstantTime, type Secret } from '../../bytes/index.ts';
+import type { Credential } from '../../crypto/index.ts';
 import { peerFault } from '../../errors/index.ts';
 import { signatureInput } from '../../peer-auth/index.ts';
 import { finishedMac, type MainStage, trafficKeys } from '../../schedule/index.ts';
@@ -57,7 +58,7 @@ export function onFinished(
     return connect(state, secrets, cx);
   };
   if (request === undefined) return finish();
-  return sendCertificate(request, cx, send, () => transcript.hash(), finish);
+  return sendCertificate(request, cx, send, () => transcript.hash(), finish, secrets);
 }
 
 interface ApplicationSecrets {
@@ -74,31 +75,35 @@ function sendCertificate(
   send: (m: HandshakeMessage | Uint8Array) => void,
   transcriptHash: () => Uint8Array,
   finish: () => ClientState,
+  secrets: ApplicationSecrets,
 ): Next<ClientState> {
   const signatureSchemes = request.extensions.signatureAlgorithms!;
   const info = { signatureSchemes, certificateAuthorities: request.extensions.certificateAuthorities ?? [] };
-  return ask('chooseCredential', config.chooseCredential?.(info), (chosen) => {
+  const show = (chosen: Credential | undefined): Next<ClientState> => {
     const candidates = chosen ? [chosen] : config.credentials;
     const credential = candidates.find((c) => chooseScheme(c, signatureSchemes) !== undefined);
     send(encodeCertificate(credential, request.extensions.statusRequest === true, request.context));
     if (credential === undefined) return finish();
     const algorithm = chooseScheme(credential, signatureSchemes)!;
-    return ask('sign', credential.signer.sign(algorithm, signatureInput('client', transcriptHash())), (signature) => {
-      send({ type: 'certificate_verify', algorithm, signature });
+    const signature = credential.signer.sign(algorithm, signatureInput('client', transcriptHash()));
+    const prove = (bytes: Uint8Array): ClientState => {
+      send({ type: 'certificate_verify', algorithm, signature: bytes });
       return finish();
-    });
-  });
+    };
+    return ask('sign', signature, prove, secrets);
+  };
+  return ask('chooseCredential', config.chooseCredential?.(info), show, secrets);
 }
 
 function connect(
   { handshake, server }: ClientStateAt<'expect_finished'>,
   secrets: ApplicationSecrets,
-  { config, options, out }: ClientContext,
+  { config, options }: ClientContext,
 ): ClientConnected {
   const { kdf, suite, transcript, resumedFrom, group } = handshake;
   const resumptionSecret = secrets.main.resumption(transcript.hash());
   secrets.main.wipe();
-  const connected: ClientConnected = {
+  return {
     at: 'connected',
     kdf,
     aead: suite.aead,
@@ -119,10 +124,8 @@ function connect(
       resumed: resumedFrom !== undefined,
       helloRetried: handshake.offer.retried,
       peer: server.identity,
-      authenticatedAt: resumedFrom?.receivedAt ?? config.clock.now(),
+      authenticatedAt: resumedFrom?.authenticatedAt ?? config.clock.now(),
       ocspResponse: server.ocspResponse,
     },
   };
-  out.emit({ type: 'secure', info: connected.info });
-  return connected;
 }

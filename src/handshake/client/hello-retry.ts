@@ -1,5 +1,5 @@
 import { peerFault } from '../../errors/index.ts';
-import { type HelloRetryRequest, isGrease, NamedGroup, nameOf } from '../../wire/index.ts';
+import { type HelloRetryRequest, NamedGroup, nameOf } from '../../wire/index.ts';
 import { ask, type Next, type Received } from '../context.ts';
 import { hashOfSuite } from '../suites.ts';
 import { sendClientHello } from './client-hello.ts';
@@ -50,8 +50,7 @@ export function onHelloRetryRequest(
 
   if (groupId === undefined) return resend(offer.shares);
   const group = config.groups.find((g) => g.id === groupId);
-  if (group === undefined || isGrease(groupId))
-    throw peerFault('server_hello.group_not_offered', nameOf(NamedGroup, groupId));
+  if (group === undefined) throw peerFault('server_hello.group_not_offered', nameOf(NamedGroup, groupId));
   if (offer.shares.some((s) => s.group.id === groupId))
     throw peerFault('hello_retry_request.no_change', `a share for ${group.name} was there`);
   return ask('generateKeyShare', group.generate(), (share) => resend([{ group, share }]));

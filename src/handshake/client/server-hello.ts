@@ -78,7 +78,8 @@ function accept(offer: Offer, suite: Suite, message: Received<ServerHello>, cx: 
   const share = chosenShare(offer, message);
   if (share === undefined) {
     // psk_ke: allowed only when we offered it, and only together with a PSK.
-    if (ticket === undefined || !cx.config.allowPskOnly) throw peerFault('server_hello.missing_extension', 'key_share');
+    if (ticket === undefined) throw peerFault('server_hello.missing_extension', 'key_share');
+    if (!cx.config.allowPskOnly) throw peerFault('server_hello.psk_without_key_share');
     return deriveHandshakeKeys(offer, suite, ticket, undefined, undefined, cx);
   }
   return exchangeKeys(

@@ -82,7 +82,7 @@ export interface AuthenticatedServer {
 export interface ClientConnected extends Connected {
   readonly group: number | undefined;
   /** Tickets received so far. */
-  readonly ticketsReceived: number;
+  ticketsReceived: number;
 }
 
 export interface ClientContext {

@@ -19,10 +19,9 @@ export function onNewSessionTicket(
   const { kdf, info } = state;
   if (message.lifetimeSeconds > MAX_TICKET_LIFETIME_SECONDS)
     throw peerFault('new_session_ticket.bad_lifetime', `${message.lifetimeSeconds} s`);
-  const ticketsReceived = state.ticketsReceived + 1;
-  if (ticketsReceived > config.limits.ticketsReceived)
-    throw peerFault('new_session_ticket.too_many', String(ticketsReceived));
-  if (message.lifetimeSeconds === 0) return { ...state, ticketsReceived };
+  if (++state.ticketsReceived > config.limits.ticketsReceived)
+    throw peerFault('new_session_ticket.too_many', String(state.ticketsReceived));
+  if (message.lifetimeSeconds === 0) return state;
   const ticket: ClientTicket = {
     ticket: copyOf(message.ticket),
     psk: ticketPsk(kdf, state.resumptionSecret, message.nonce),
@@ -31,6 +30,7 @@ export function onNewSessionTicket(
     ageAdd: message.ageAdd,
     nonce: copyOf(message.nonce),
     receivedAt: config.clock.now(),
+    authenticatedAt: info.authenticatedAt,
     ...(info.serverName !== undefined && { serverName: info.serverName }),
     ...(info.alpn !== undefined && { alpn: info.alpn }),
     ...(state.group !== undefined && { group: state.group }),
@@ -38,5 +38,5 @@ export function onNewSessionTicket(
     server: info.peer,
   };
   out.emit({ type: 'ticket', ticket });
-  return { ...state, ticketsReceived };
+  return state;
 }

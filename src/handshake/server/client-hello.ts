@@ -1,6 +1,6 @@
 import { equal } from '../../bytes/index.ts';
 import { peerFault } from '../../errors/index.ts';
-import { Transcript } from '../../schedule/index.ts';
+import { type EarlyStage, Transcript } from '../../schedule/index.ts';
 import { type ClientHello, NamedGroup, nameOf } from '../../wire/index.ts';
 import { ask, type Next, type Received } from '../context.ts';
 import { openRetryCookie, sendHelloRetryRequest } from './hello-retry.ts';
@@ -43,6 +43,10 @@ export function onSecondClientHello(
   if (decision.kind === 'refuse') throw decision.error;
   const changed = retry.firstHello && whatChangedAfterRetry(retry.firstHello, hello);
   if (changed !== undefined) throw peerFault('client_hello.changed_after_retry', changed);
+  // Also when the first ClientHello went to another engine and only its hash is known.
+  if (hello.extensions.earlyData) throw peerFault('client_hello.changed_after_retry', 'early_data');
+  if (!hello.cipherSuites.includes(retry.suite.id))
+    throw peerFault('client_hello.changed_after_retry', `${retry.suite.name} is not offered any more`);
   const cookie = hello.extensions.cookie;
   if (retry.cookie !== undefined && !(cookie && equal(cookie, retry.cookie)))
     throw peerFault('client_hello.bad_cookie');
@@ -68,7 +72,7 @@ function proceed(
   const limit = hello.extensions.recordSizeLimit;
   if (limit !== undefined && cx.config.recordSizeLimit !== undefined) cx.out.setPeerRecordSizeLimit(limit);
   return redeemTicket(hello, decision, transcript, cx, (redeemed) =>
-    withAlpn(hello, cx, (alpn) => {
+    withAlpn(hello, cx, redeemed?.early, (alpn) => {
       const common = { hello, decision, retry, transcript, alpn };
       if (redeemed !== undefined) return sendServerFlight({ ...common, authentication: redeemed }, cx);
       return withCredential(hello, decision, cx, (credential) =>
@@ -82,16 +86,18 @@ function proceed(
 function withAlpn(
   hello: ClientHello,
   { config }: ServerContext,
+  holds: EarlyStage | undefined,
   then: (alpn: string | undefined) => Next<ServerState>,
 ): Next<ServerState> {
   const offered = hello.extensions.alpn;
   if (offered === undefined || (config.alpn.length === 0 && !config.chooseAlpn)) return then(undefined);
   const choice = config.chooseAlpn ? config.chooseAlpn(helloInfo(hello)) : chooseAlpn(config.alpn, offered);
-  return ask('chooseAlpn', choice, (alpn) => {
+  const check = (alpn: string | undefined): Next<ServerState> => {
     if (alpn === undefined || !offered.includes(alpn))
       throw peerFault('client_hello.no_application_protocol', `the client offers ${offered.join(', ')}`);
     return then(alpn);
-  });
+  };
+  return ask('chooseAlpn', choice, check, holds);
 }
 
 function withCredential(

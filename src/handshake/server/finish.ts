@@ -3,11 +3,10 @@ import { peerFault } from '../../errors/index.ts';
 import { finishedMac, trafficKeys } from '../../schedule/index.ts';
 import type { Finished } from '../../wire/index.ts';
 import type { Received } from '../context.ts';
-import { issueAutomaticTickets } from './issue.ts';
-import type { ServerConnected, ServerContext, ServerState, ServerStateAt } from './states.ts';
+import type { ServerContext, ServerState, ServerStateAt } from './states.ts';
 
 /**
- * The client's Finished: the handshake is done, and the tickets follow at once.
+ * The client's Finished: the handshake is done.
  *
  * @spec rfc9846#section-4.5.3
  */
@@ -25,7 +24,8 @@ export function onFinished(
   const resumptionSecret = flight.main.resumption(transcript.hash());
   flight.main.wipe();
 
-  const connected: ServerConnected = {
+  if (resumedFrom !== undefined) cx.tickets.appData = resumedFrom.appData;
+  return {
     at: 'connected',
     kdf,
     aead: suite.aead,
@@ -50,11 +50,4 @@ export function onFinished(
       ocspResponse: undefined,
     },
   };
-  if (resumedFrom !== undefined) {
-    cx.tickets.appData = resumedFrom.appData;
-    resumedFrom.psk.fill(0);
-  }
-  cx.out.emit({ type: 'secure', info: connected.info });
-  issueAutomaticTickets(connected, cx);
-  return connected;
 }

@@ -25,10 +25,11 @@ export function issueAutomaticTickets(state: ServerConnected, cx: ServerContext)
 
 /**
  * Generates one ticket and queues its NewSessionTicket. When the sealer is slow, the message follows when the ticket is there.
- * False when this connection can have no tickets; the reason was reported.
+ * False when this connection can have no tickets: it is closed, or for a reason that was reported.
  */
 export function issueTicket(state: ServerConnected, requested: boolean, cx: ServerContext): boolean {
   const { config, out, tickets } = cx;
+  if (out.writeClosed) return false;
   const now = config.clock.now();
   const sealer = config.tickets.sealer;
   const decline = (reason: TicketDecline): false => {
@@ -37,9 +38,14 @@ export function issueTicket(state: ServerConnected, requested: boolean, cx: Serv
   };
   if (sealer === undefined) return decline('disabled');
   if (!state.canResume) return decline('no_usable_psk_mode');
+  const longest = longestLifetime(sealer, now);
+  if (longest === undefined) return decline('sealer_failed');
+  // "It is RECOMMENDED that implementations place limits on the total lifetime" of what one authentication gives (rfc9846#section-4.7.1).
+  const authenticatedForSeconds = (now - state.info.authenticatedAt) / 1000;
   const lifetimeSeconds = Math.min(
     config.tickets.lifetimeSeconds,
-    sealer.maxLifetimeSeconds(now),
+    longest,
+    Math.floor(config.reauthenticateAfterSeconds - authenticatedForSeconds),
     MAX_TICKET_LIFETIME_SECONDS,
   );
   if (lifetimeSeconds < 1) return decline('expired');
@@ -76,7 +82,6 @@ export function issueTicket(state: ServerConnected, requested: boolean, cx: Serv
       const { psk: _secret, ...open } = ticketState;
       out.emit({ type: 'ticket_issued', index, requested, ticket, nonce, state: open });
     }
-    ticketState.psk.fill(0);
   };
   const sealed = seal(sealer, ticketState, now);
   if (isPromise(sealed)) out.defer(sealed, deliver);
@@ -84,11 +89,26 @@ export function issueTicket(state: ServerConnected, requested: boolean, cx: Serv
   return true;
 }
 
-/** A sealer that fails costs the ticket, never the connection. */
-function seal(sealer: TicketSealer, state: TicketState, now: number): MaybePromise<Uint8Array | undefined> {
+/** Whole seconds, or `undefined` when the sealer fails. */
+function longestLifetime(sealer: TicketSealer, now: number): number | undefined {
   try {
-    return sealer.seal(state, now);
+    const seconds = Math.floor(sealer.maxLifetimeSeconds(now));
+    return Number.isNaN(seconds) ? undefined : seconds;
   } catch {
     return undefined;
   }
+}
+
+/** Seals, then wipes the PSK. A sealer that fails costs the ticket, never the connection. */
+function seal(sealer: TicketSealer, state: TicketState, now: number): MaybePromise<Uint8Array | undefined> {
+  const wipe = (): void => void state.psk.fill(0);
+  let sealed: MaybePromise<Uint8Array | undefined>;
+  try {
+    sealed = sealer.seal(state, now);
+  } catch {
+    sealed = undefined;
+  }
+  if (isPromise(sealed)) sealed.then(wipe, wipe);
+  else wipe();
+  return sealed;
 }

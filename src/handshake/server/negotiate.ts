@@ -2,6 +2,7 @@ import type { Credential, KeyExchange } from '../../crypto/index.ts';
 import { peerFault, type TlsAlertError } from '../../errors/index.ts';
 import {
   type ClientHello,
+  type ClientHelloExtensions,
   type KeyShareEntry,
   NamedGroup,
   nameOf,
@@ -34,6 +35,8 @@ export type Decision =
 export function negotiate(hello: ClientHello, config: ServerConfig): Decision {
   const x = hello.extensions;
   if (!x.supportedVersions?.includes(ProtocolVersion.tls13)) return refuse('client_hello.unsupported_version');
+  if (hello.legacyVersion !== ProtocolVersion.tls12)
+    return refuse('client_hello.bad_legacy_version', `0x${hello.legacyVersion.toString(16).padStart(4, '0')}`);
   // "For every TLS 1.3 ClientHello, this vector MUST contain exactly one byte, set to zero" (rfc9846#section-4.2.2).
   if (hello.legacyCompressionMethods.length !== 1 || hello.legacyCompressionMethods[0] !== 0)
     return refuse('client_hello.bad_compression');
@@ -48,9 +51,9 @@ export function negotiate(hello: ClientHello, config: ServerConfig): Decision {
   if (x.keyShare && !x.supportedGroups) return refuse('client_hello.missing_extension', 'supported_groups');
   const shares = x.keyShare ?? [];
   const groups = x.supportedGroups ?? [];
-  const wrong = shares.find(
-    (share, i) => !groups.includes(share.group) || shares.findIndex((s) => s.group === share.group) !== i,
-  );
+  // Each group may be used up once. A set, for both lists can have thousands of entries.
+  const unused = new Set(groups);
+  const wrong = shares.find((share) => !unused.delete(share.group));
   if (wrong) return refuse('client_hello.bad_key_share', nameOf(NamedGroup, wrong.group));
   if (x.recordSizeLimit !== undefined && x.recordSizeLimit < 64)
     return refuse('client_hello.bad_record_size_limit', String(x.recordSizeLimit));
@@ -84,26 +87,28 @@ function choosePskMode(hello: ClientHello, config: ServerConfig): 'psk_dhe_ke' |
   return undefined;
 }
 
+/** Extensions that a client may change, add or leave out in answer to a HelloRetryRequest. */
+const MAY_CHANGE: ReadonlySet<string> = new Set<keyof ClientHelloExtensions>([
+  'keyShare',
+  'cookie',
+  'earlyData',
+  'preSharedKey',
+]);
+
 /**
- * The second ClientHello must be the first one but for key_share, cookie, early_data, the binders and padding.
+ * The second ClientHello must be the first one but for key_share, cookie, early_data, pre_shared_key and padding. Names a part that is not.
  *
  * @spec rfc9846#section-4.2.2
  */
 export function whatChangedAfterRetry(first: ClientHello, second: ClientHello): string | undefined {
   const same = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
-  const a = first.extensions;
-  const b = second.extensions;
-  if (!same([...first.random], [...second.random])) return 'random';
-  if (!same([...first.legacySessionId], [...second.legacySessionId])) return 'legacy_session_id';
+  if (!same(first.random, second.random)) return 'random';
+  if (!same(first.legacySessionId, second.legacySessionId)) return 'legacy_session_id';
   if (!same(first.cipherSuites, second.cipherSuites)) return 'cipher_suites';
-  if (!same(a.serverName, b.serverName)) return 'server_name';
-  if (!same(a.supportedGroups, b.supportedGroups)) return 'supported_groups';
-  if (!same(a.signatureAlgorithms, b.signatureAlgorithms)) return 'signature_algorithms';
-  if (!same(a.supportedVersions, b.supportedVersions)) return 'supported_versions';
-  if (!same(a.alpn, b.alpn)) return 'application_layer_protocol_negotiation';
-  if (!same(a.pskKeyExchangeModes, b.pskKeyExchangeModes)) return 'psk_key_exchange_modes';
-  if (b.earlyData) return 'early_data';
-  return undefined;
+  const a: Readonly<Record<string, unknown>> = { ...first.extensions };
+  const b: Readonly<Record<string, unknown>> = { ...second.extensions };
+  if (b['preSharedKey'] && !a['preSharedKey']) return 'preSharedKey';
+  return Object.keys({ ...a, ...b }).find((name) => !MAY_CHANGE.has(name) && !same(a[name], b[name]));
 }
 
 /** The part of a ClientHello that applications decide by. */

@@ -54,15 +54,20 @@ export function redeemTicket(
     if (index === count) return then(undefined);
     const opened = openTicket(sealer, offered.identities[index]!.identity, config.clock.now());
     return ask('openTicket', opened, (ticket) => {
-      const verdict = typeof ticket === 'string' ? ticket : judge(ticket, hello, decision, config);
-      if (typeof verdict === 'string') {
-        decline(verdict, index);
+      const refuse = (reason: TicketDecline): Next<ServerState> => {
+        decline(reason, index);
         return tryIdentity(index + 1);
+      };
+      if (typeof ticket === 'string') return refuse(ticket);
+      const suite = judge(ticket, hello, decision, config);
+      if (typeof suite === 'string') {
+        ticket.psk.fill(0);
+        return refuse(suite);
       }
-      const state = ticket as TicketState;
-      const early = new EarlyStage(config.crypto.kdf(verdict.hash), state.psk);
-      checkBinder(hello, index, early, verdict, transcript, config);
-      return then({ ticket: state, identityIndex: index, suite: verdict, early });
+      const early = new EarlyStage(config.crypto.kdf(suite.hash), ticket.psk);
+      ticket.psk.fill(0);
+      checkBinder(hello, index, early, suite, transcript, config);
+      return then({ ticket, identityIndex: index, suite, early });
     });
   };
   return tryIdentity(0);
@@ -91,19 +96,23 @@ export function judge(
   const now = config.clock.now();
   const lifetimeMs = Math.min(ticket.lifetimeSeconds, MAX_TICKET_LIFETIME_SECONDS) * 1000;
   if (now - ticket.issuedAt >= lifetimeMs) return 'expired';
+  if (now - ticket.authenticatedAt >= config.reauthenticateAfterSeconds * 1000) return 'expired';
   if (ticket.issuedAt > now + CLOCK_SKEW_MS) return 'issued_in_the_future';
   // "The server MUST ensure that it selects a compatible PSK (if any) and cipher suite" (rfc9846#section-4.3.11).
   const suite = decision.suites.find((s) => s.hash === hashOfSuite(ticket.cipherSuite));
   if (suite === undefined) return 'hash_mismatch';
   // Another name may mean another certificate, another tenant: what the ticket authenticated does not hold there.
   if (ticket.serverName?.toLowerCase() !== hello.extensions.serverName?.toLowerCase()) return 'server_name_mismatch';
-  if (config.clientAuth === 'require' && !isGoodEnough(ticket, config)) return 'client_certificate_required';
+  if (!isGoodEnough(ticket, config)) return 'client_certificate_required';
   if (decision.pskMode === 'psk_dhe_ke' && decision.exchange === undefined) return 'no_usable_psk_mode';
   return suite;
 }
 
-function isGoodEnough({ client }: TicketState, config: ServerConfig): boolean {
-  return config.rejectUnauthorized ? client.authorized : client.chain.length > 0;
+/** Whether a full handshake would let this client in today. */
+function isGoodEnough({ client }: TicketState, { clientAuth, rejectUnauthorized }: ServerConfig): boolean {
+  if (clientAuth === 'none') return true;
+  if (client.chain.length === 0) return clientAuth === 'request';
+  return client.authorized || !rejectUnauthorized;
 }
 
 /** @spec rfc9846#section-4.3.11.2 */
@@ -121,6 +130,8 @@ function checkBinder(
   const binderKey = early.binderKey('res');
   const expected = finishedMac(kdf, binderKey, transcript.hashWith(truncated, kdf));
   binderKey.wipe();
-  if (!equalConstantTime(expected, psks.binders[index]!))
+  if (!equalConstantTime(expected, psks.binders[index]!)) {
+    early.wipe();
     throw peerFault('client_hello.bad_binder', `identity ${index}`);
+  }
 }

@@ -1,4 +1,4 @@
-import type { Credential, Kdf } from '../../crypto/index.ts';
+import type { Kdf } from '../../crypto/index.ts';
 import { signatureInput } from '../../peer-auth/index.ts';
 import { EarlyStage, finishedMac, type HandshakeStage, type Transcript, trafficKeys } from '../../schedule/index.ts';
 import { type ClientHello, encodeHandshakeMessage, type HandshakeMessage, ProtocolVersion } from '../../wire/index.ts';
@@ -32,6 +32,7 @@ export function sendServerFlight(plan: Plan, cx: ServerContext): Next<ServerStat
   return exchangeKeys(
     () => exchange.group.encapsulate(exchange.share.keyExchange),
     (result) => sendHello(plan, result, cx),
+    'early' in plan.authentication && plan.authentication.early,
   );
 }
 
@@ -132,21 +133,16 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
   }
   const { credential } = authentication;
   send(certificateMessage(credential, hello.extensions.statusRequest === true));
-  return signTranscript(credential, hello, transcript, (algorithm, signature) => {
-    send({ type: 'certificate_verify', algorithm, signature });
-    return finish(algorithm);
-  });
-}
-
-function signTranscript(
-  credential: Credential,
-  hello: ClientHello,
-  transcript: Transcript,
-  then: (scheme: number, signature: Uint8Array) => Next<ServerState>,
-): Next<ServerState> {
-  const scheme = chooseScheme(credential, hello.extensions.signatureAlgorithms!)!;
-  const signature = credential.signer.sign(scheme, signatureInput('server', transcript.hash()));
-  return ask('sign', signature, (bytes) => then(scheme, bytes));
+  const algorithm = chooseScheme(credential, hello.extensions.signatureAlgorithms!)!;
+  return ask(
+    'sign',
+    credential.signer.sign(algorithm, signatureInput('server', transcript.hash())),
+    (signature) => {
+      send({ type: 'certificate_verify', algorithm, signature });
+      return finish(algorithm);
+    },
+    [stage, clientHandshakeSecret, serverHandshakeSecret],
+  );
 }
 
 /** From here on the server writes under application keys; it still reads under the client's handshake keys. */
