@@ -1,7 +1,5 @@
 import type { Secret } from '../bytes/index.ts';
-import { concat } from '../bytes/index.ts';
 import {
-  AlertDescription,
   type AlertName,
   alertName,
   peerFault,
@@ -39,13 +37,13 @@ import {
 } from '../handshake/index.ts';
 import {
   HandshakeJoiner,
+  MAX_PLAINTEXT_LENGTH,
   type PlainRecord,
-  plaintextRecords,
   RecordDeframer,
   RecordOpener,
-  RecordProtector,
 } from '../record/index.ts';
-import { ContentType, decodeHandshakeMessage, HandshakeType, ProtocolVersion } from '../wire/index.ts';
+import { ContentType, decodeHandshakeMessage, HandshakeType } from '../wire/index.ts';
+import { Outbox } from './outbox.ts';
 import type { ClientEngineOptions, EngineHooks, TlsEngine } from './types.ts';
 
 /** A server's side of one connection. */
@@ -80,9 +78,6 @@ type Context = {
 };
 type Handlers = HandlerTable<State, Context>;
 
-/** Content of a record: one byte less than RFC 8449's limit, which counts the content type. */
-const MAX_FRAGMENT = 16_384;
-
 function writeAfterClose(): TlsUsageError {
   return new TlsUsageError('connection.write_closed', 'cannot write after close');
 }
@@ -111,18 +106,15 @@ class Engine implements TlsEngine, Output {
   readonly #deframer = new RecordDeframer();
   readonly #joiner: HandshakeJoiner;
   #opener: RecordOpener | undefined;
-  #protector: RecordProtector | undefined;
   #readEpoch: Epoch = 'initial';
-  #peerRecordSizeLimit: number | undefined;
+  /** Both sides have sent record_size_limit. */
+  #recordSizeLimited = false;
   /** Bytes of refused early data that may still be skipped; `undefined` when none is expected. */
   #skippable: number | undefined;
   #skipPlaintext = false;
 
-  /** Handshake messages not yet put into records, so that those of one flight share them. */
-  #flight: Uint8Array[] = [];
-  #output: Uint8Array[] = [];
+  readonly #outbox: Outbox;
   #events: TlsEvent[] = [];
-  #sentFirstHello = false;
 
   #reading = false;
   #keyUpdateOwed = false;
@@ -135,6 +127,7 @@ class Engine implements TlsEngine, Output {
   constructor(config: ServerConfig | ClientConfig, hooks: EngineHooks, options: ClientEngineOptions) {
     this.onProgress = hooks.onProgress;
     this.onEvent = hooks.onEvent;
+    this.#outbox = new Outbox(config, config.role);
     const isServer = config.role === 'server';
     this.#cx = {
       config,
@@ -196,15 +189,11 @@ class Engine implements TlsEngine, Output {
   }
 
   pull(): Uint8Array | undefined {
-    this.#flushFlight();
-    const output = this.#output;
-    if (output.length === 0) return undefined;
-    this.#output = [];
-    return output.length === 1 ? output[0] : concat(...output);
+    return this.#outbox.pull();
   }
 
   get hasOutput(): boolean {
-    return this.#output.length > 0 || this.#flight.length > 0;
+    return !this.#outbox.isEmpty;
   }
 
   next(): TlsEvent | undefined {
@@ -222,13 +211,11 @@ class Engine implements TlsEngine, Output {
     // "Implementations MUST … update keys" before the limit of the cipher (rfc9846#section-5.5); one write may cross it.
     let rest = plaintext;
     do {
-      if (this.#protector?.room === 0) this.updateKeys(false);
-      this.#flushFlight();
-      const protector = this.#protector;
+      if (this.#outbox.room === 0 && !this.writeClosed) this.updateKeys(false);
       // An event on the way may have closed the connection.
-      if (this.writeClosed || protector === undefined) throw writeAfterClose();
-      const piece = rest.subarray(0, protector.room * protector.maxFragment);
-      this.#output.push(protector.protect(ContentType.application_data, piece));
+      if (this.writeClosed) throw writeAfterClose();
+      const piece = rest.subarray(0, this.#outbox.room);
+      this.#outbox.data(piece);
       rest = rest.subarray(piece.length);
     } while (rest.length > 0);
   }
@@ -244,7 +231,7 @@ class Engine implements TlsEngine, Output {
       }
     });
     if (this.#keyUpdateOwed && !this.writeClosed) this.updateKeys(false);
-    this.#flushFlight();
+    this.#outbox.flush();
   }
 
   close(): void {
@@ -329,24 +316,16 @@ class Engine implements TlsEngine, Output {
   // ---- what handlers may do (Output)
 
   send(message: Uint8Array): void {
-    if (!this.writeClosed) this.#flight.push(message);
+    if (!this.writeClosed) this.#outbox.handshake(message);
   }
 
   sendChangeCipherSpec(): void {
-    if (this.writeClosed) return;
-    this.#flushFlight();
-    this.#output.push(plaintextRecords(ContentType.change_cipher_spec, Uint8Array.of(1)));
+    if (!this.writeClosed) this.#outbox.changeCipherSpec();
   }
 
   setWriteKeys(_epoch: Epoch, keys: TrafficKeys): void {
-    if (this.#over) {
-      wipeKeys(keys);
-      return;
-    }
-    this.#flushFlight();
-    this.#protector?.wipe();
-    const { padding } = this.#cx.config;
-    this.#protector = new RecordProtector(keys, { maxFragment: this.#maxSendFragment(), ...(padding && { padding }) });
+    if (this.#over) wipeKeys(keys);
+    else this.#outbox.setKeys(keys);
   }
 
   setReadKeys(epoch: Epoch, keys: TrafficKeys): void {
@@ -355,19 +334,15 @@ class Engine implements TlsEngine, Output {
       return;
     }
     this.#opener?.wipe();
-    const limit = this.#peerRecordSizeLimit === undefined ? undefined : this.#cx.config.recordSizeLimit;
-    this.#opener = new RecordOpener(keys, limit === undefined ? MAX_FRAGMENT : limit - 1);
+    const limit = this.#recordSizeLimited ? this.#cx.config.recordSizeLimit : undefined;
+    this.#opener = new RecordOpener(keys, limit === undefined ? MAX_PLAINTEXT_LENGTH : limit - 1);
     this.#deframer.setProtected(true);
     this.#readEpoch = epoch;
   }
 
   setPeerRecordSizeLimit(limit: number): void {
-    this.#peerRecordSizeLimit = limit;
-    this.#protector?.setMaxFragment(this.#maxSendFragment());
-  }
-
-  #maxSendFragment(): number {
-    return Math.min(this.#cx.config.maxSendFragment, (this.#peerRecordSizeLimit ?? MAX_FRAGMENT + 1) - 1, MAX_FRAGMENT);
+    this.#recordSizeLimited = true;
+    this.#outbox.setPeerRecordSizeLimit(limit);
   }
 
   skipEarlyData(afterRetry: boolean): void {
@@ -610,7 +585,7 @@ class Engine implements TlsEngine, Output {
 
   /** The connection is over: nothing is kept that could read or forge its records. */
   #end(at: 'closed' | 'failed', event?: TlsEvent): void {
-    this.#flushFlight();
+    this.#outbox.end();
     const state = this.#handshake;
     const parked = this.#parked;
     this.#handshake = { at };
@@ -621,37 +596,13 @@ class Engine implements TlsEngine, Output {
     wipeSecrets(state);
     wipeSecrets(parked?.holds);
     this.#opener?.wipe();
-    this.#protector?.wipe();
     this.#opener = undefined;
-    this.#protector = undefined;
     this.#deframer.clear();
     if (event !== undefined) this.emit(event);
   }
 
-  // ---- writing
-
-  #flushFlight(): void {
-    if (this.#flight.length === 0) return;
-    const flight = this.#flight.length === 1 ? this.#flight[0]! : concat(...this.#flight);
-    this.#flight = [];
-    if (this.#protector !== undefined) {
-      this.#output.push(this.#protector.protect(ContentType.handshake, flight));
-      return;
-    }
-    // "… with the exception of an initial ClientHello, where it MAY also be 0x0301 for compatibility" (rfc9846#section-5.1).
-    const version = this.role === 'client' && !this.#sentFirstHello ? ProtocolVersion.tls10 : ProtocolVersion.tls12;
-    this.#sentFirstHello = true;
-    this.#output.push(plaintextRecords(ContentType.handshake, flight, this.#maxSendFragment(), version));
-  }
-
   #sendAlert(alert: AlertName): void {
-    this.#flushFlight();
-    if (this.writeClosed) return;
-    const level = alert === 'close_notify' || alert === 'user_canceled' ? 1 : 2;
-    const content = Uint8Array.of(level, AlertDescription[alert]);
-    this.#output.push(
-      this.#protector?.protect(ContentType.alert, content) ?? plaintextRecords(ContentType.alert, content),
-    );
+    if (!this.writeClosed) this.#outbox.alert(alert);
   }
 
   #serverContext(): { readonly config: ServerConfig; readonly out: Output; readonly tickets: TicketControl } {

@@ -106,7 +106,6 @@ export interface PublicKey {
   readonly schemes: readonly number[];
   /** Size of the key: RSA modulus or curve order, in bits. */
   readonly bits: number;
-  /** An ECDSA scheme is taken for its hash on whatever curve the key has: certificates mix them, and only TLS binds one to the other. */
   /**
    * False for a wrong signature and for a scheme that does not fit the key. Of an ECDSA scheme only the hash counts here, as
    * certificates need it; CertificateVerify must keep to `schemes`.

@@ -36,11 +36,9 @@ export type TicketDecline =
   | 'hash_mismatch' //             the negotiated cipher suite has another hash than the ticket's
   | 'no_usable_psk_mode' //        the client offers no psk_key_exchange_modes that we accept
   | 'server_name_mismatch'
-  | 'alpn_mismatch'
   | 'client_certificate_required' // the ticket's client was not authenticated as the server now demands
   | 'sealer_failed'
-  | 'disabled'
-  | 'not_selected'; //             an earlier identity of the same ClientHello was taken
+  | 'disabled';
 
 /** Turns ticket state into the opaque bytes a client keeps, and back. May be slow: a KMS, a database. */
 export interface TicketSealer {
