@@ -294,6 +294,10 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
       const flushed = this.#flush();
       if (this.#failed) return -1;
       if (flushed === 'blocked') return -1;
+      if (this.info === undefined && (this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0) {
+        this.want = c.SSL_NOTHING;
+        return 0;
+      }
       if (this.info !== undefined) {
         // A peer that is gone before it took its tickets may have left data to read.
         if (flushed === 'broken') this.transport.discard();
@@ -415,7 +419,12 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
         this.shutdown |= c.SSL_RECEIVED_SHUTDOWN;
         break;
       case 'error':
-        this.#onError(event.error);
+        // A peer that leaves during the handshake has closed the connection, and that is all: SSL_ERROR_ZERO_RETURN.
+        if (event.error.code === 'peer.alert' && event.error.alert === 'close_notify') {
+          this.shutdown |= c.SSL_RECEIVED_SHUTDOWN;
+        } else {
+          this.#onError(event.error);
+        }
         break;
       default:
     }

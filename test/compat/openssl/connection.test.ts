@@ -601,3 +601,16 @@ test('NULL is answered, and what is no handle throws', () => {
   });
   assert.throws(() => o.SSL_set_bio({} as never, null, null), { name: 'TypeError', message: /^ssl / });
 });
+
+test('a peer that closes during the handshake: 0 and SSL_ERROR_ZERO_RETURN', () => {
+  const { server, client } = newPair(serverContext(), clientContext());
+  o.SSL_do_handshake(client);
+  const closeNotify = Uint8Array.of(21, 3, 3, 0, 2, 1, 0);
+  const bio = o.BIO_new(o.BIO_s_mem());
+  o.SSL_set_bio(server, bio, o.BIO_new(o.BIO_s_mem()));
+  o.BIO_write(bio, closeNotify);
+  const ret = o.SSL_do_handshake(server);
+  assert.equal(ret, 0);
+  assert.equal(o.SSL_get_error(server, ret), o.SSL_ERROR_ZERO_RETURN);
+  assert.equal(o.SSL_get_shutdown(server), o.SSL_RECEIVED_SHUTDOWN);
+});
