@@ -53,6 +53,18 @@ for (const [name, pair, schemes, certificateOnly, bits] of KEYS) {
   });
 }
 
+test('an RSA signature that begins with a zero byte is not valid without it', async () => {
+  const [signer, verifier] = [createSigner(rsa.privateKey), publicKey(spki(rsa.publicKey))];
+  for (let i = 0; i < 5_000; i++) {
+    const signature = await signer.sign(S.rsa_pss_rsae_sha256, data);
+    if (signature[0] !== 0) continue;
+    assert.equal(await verifier.verify(S.rsa_pss_rsae_sha256, data, signature), true);
+    assert.equal(await verifier.verify(S.rsa_pss_rsae_sha256, data, signature.subarray(1)), false);
+    return;
+  }
+  assert.fail('no signature begins with a zero byte');
+});
+
 test('PKCS#1 signatures, as in certificates, are verified', async () => {
   const verifier = publicKey(spki(rsa.publicKey));
   for (const [scheme, hash] of [

@@ -205,6 +205,8 @@ class NodePublicKey implements PublicKey {
     // In a certificate, unlike in CertificateVerify, an ECDSA key of any curve may sign with any hash.
     const fits = algorithm?.kind === 'ec' ? this.#key.asymmetricKeyType === 'ec' : this.schemes.includes(scheme);
     if (algorithm === undefined || !fits) return false;
+    // "If the length of the signature S is not k octets, output 'invalid signature'" (RFC 8017, section 8); OpenSSL adds leading zeros.
+    if (algorithm.padding !== undefined && signature.length !== Math.ceil(this.bits / 8)) return false;
     return crypto.verify(algorithm.hash, data, parameters(this.#key, algorithm), signature);
   }
 }
