@@ -3,7 +3,7 @@
  * 140 modules would load five times as slowly.
  */
 import { execFileSync } from 'node:child_process';
-import { rmSync } from 'node:fs';
+import { chmodSync, rmSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { build } from 'esbuild';
 
@@ -26,3 +26,4 @@ await build({
   target: 'node20.19',
   logLevel: 'warning',
 });
+chmodSync(`${root}dist/cli/main.js`, 0o755);

@@ -111,7 +111,7 @@ const DEFAULT_LIMITS: Limits = {
   handshakeMessageLength: 66_560,
   certificateChainLength: 16,
   pskIdentities: 8,
-  ticketsReceived: 1_000,
+  ticketsReceived: 4_096,
   keyUpdatesInARow: 32,
   warningAlerts: 4,
   emptyRecordsInARow: 32,
@@ -257,13 +257,16 @@ function checkLimits(wanted: Partial<Limits> = {}): Limits {
 
 function checkAlpn(names: readonly string[] = []): readonly string[] {
   for (const name of names) {
-    if (name.length < 1 || name.length > 255 || /[^\0-\u00ff]/.test(name)) {
+    if (typeof name !== 'string' || name.length < 1 || name.length > 255 || /[^\0-\u00ff]/.test(name)) {
       throw new TlsUsageError(
         'config.bad_alpn',
-        `an application protocol name must be 1 to 255 bytes, not ${JSON.stringify(name)}`,
+        `an application protocol name must be 1 to 255 Latin-1 characters, not ${JSON.stringify(name)}`,
       );
     }
   }
+  const length = names.reduce((sum, name) => sum + 1 + name.length, 0);
+  if (length > 0xffff)
+    throw new TlsUsageError('config.bad_alpn', `the protocol names take ${length} bytes, at most 65,535 fit a hello`);
   return [...names];
 }
 

@@ -28,7 +28,7 @@ export interface Limits {
   readonly certificateChainLength: number;
   /** PSK identities of one ClientHello that are looked at; the rest are ignored. Default 8. */
   readonly pskIdentities: number;
-  /** NewSessionTicket messages a client accepts on one connection. Default 1,000. */
+  /** NewSessionTicket messages a client accepts on one connection. Default 4,096. */
   readonly ticketsReceived: number;
   /** KeyUpdate messages in a row without application data between them. Default 32. */
   readonly keyUpdatesInARow: number;

@@ -4,6 +4,7 @@ import { createClientEngine, type TlsEngine } from '../connection/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import { type ClientTicket, ClientTicketCache, decodeClientTicket, originKey } from '../tickets/index.ts';
 import { defaultContext, SecureContext, type SecureContextOptions } from './context.ts';
+import { alpnNames, checkRange, hostName, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
 import { type SocketOwner, TLSSocket } from './socket.ts';
 
 export interface ConnectionOptions
@@ -18,7 +19,7 @@ export interface ConnectionOptions
   /** End the handshake when the server is not trusted. Default true; `false` leaves the decision to who reads `authorized`. */
   readonly rejectUnauthorized?: boolean | undefined;
   /** Offered, in order of preference. */
-  readonly ALPNProtocols?: readonly string[] | undefined;
+  readonly ALPNProtocols?: readonly string[] | Uint8Array | undefined;
   /** What `getSession`, `takeSession` or a `session` event gave. Offered only to the name it came from. */
   readonly session?: Uint8Array | undefined;
   /** Where tickets are taken from and put into, each used once. `true`: one cache for the whole process. Default: none. */
@@ -42,10 +43,12 @@ export function connect(port: number, listener?: () => void): TLSSocket;
 export function connect(port: number, host: string, listener?: () => void): TLSSocket;
 export function connect(...args: readonly unknown[]): TLSSocket {
   const { options, listener } = normalize(args);
+  refuseUnsupported(options);
+  checkRange('handshakeTimeout', options.handshakeTimeout, 0, MAX_TIMEOUT);
   const rejectUnauthorized = options.rejectUnauthorized ?? true;
   const context = options.secureContext ?? contextOf(options);
-  const config = context.clientConfig(options.ALPNProtocols ?? [], rejectUnauthorized);
-  const serverName = options.servername || options.host || 'localhost';
+  const config = context.clientConfig(alpnNames(options.ALPNProtocols) ?? [], rejectUnauthorized);
+  const serverName = hostName(options.servername || options.host || 'localhost');
   const cache = cacheOf(options.ticketCache);
   const origin = originKey({ serverName, port: options.port ?? 0, alpn: config.alpn, scope: context.scope });
   const tickets: ClientTicket[] = options.session === undefined ? [] : [decodeClientTicket(options.session)];
@@ -101,8 +104,8 @@ function openTransport(options: ConnectionOptions): Socket {
 }
 
 function contextOf(options: ConnectionOptions): SecureContext {
-  const { cert, key, ca, ciphers, groups, ecdhCurve, sigalgs } = options;
-  const own = [cert, key, ca, ciphers, groups, ecdhCurve, sigalgs].some((value) => value !== undefined);
+  const { cert, key, ca, verifyPeer, ciphers, groups, ecdhCurve, sigalgs } = options;
+  const own = [cert, key, ca, verifyPeer, ciphers, groups, ecdhCurve, sigalgs].some((value) => value !== undefined);
   return own ? new SecureContext(options) : defaultContext();
 }
 

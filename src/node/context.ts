@@ -1,21 +1,28 @@
 import { createHash, type KeyObject } from 'node:crypto';
 import { type ClientConfig, createClientConfig, createServerConfig, type ServerConfig } from '../connection/index.ts';
+import type { Signer } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
+import type { CertificateVerifier, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
 import { createCredential, nodeCrypto } from '../providers/node/index.ts';
 import { RingSealer, TicketKeyRing } from '../tickets/index.ts';
 import { createVerifier } from '../x509/index.ts';
 import { certificatesOf, defaultAnchors, type PemOrDer } from './certificates.ts';
+import { refuseUnsupported } from './options.ts';
 
 type Credential = NonNullable<ServerConfig['credentials']>[number];
+
+type PrivateKey = PemOrDer | KeyObject | Signer;
 
 export interface SecureContextOptions {
   /** Certificate chains, leaf first, PEM or DER: one, or one for each of `key`. */
   readonly cert?: PemOrDer | readonly PemOrDer[] | undefined;
-  /** The private key of each chain: PEM, DER or a `KeyObject`. */
-  readonly key?: PemOrDer | KeyObject | readonly (PemOrDer | KeyObject)[] | undefined;
+  /** The private key of each chain: PEM, DER, a `KeyObject`, or a {@link Signer} that has it, in an HSM or behind a network call. */
+  readonly key?: PrivateKey | readonly PrivateKey[] | undefined;
   readonly passphrase?: string | undefined;
   /** Authorities to trust instead of Node's root certificates, PEM (any number in one text) or DER. */
   readonly ca?: PemOrDer | readonly PemOrDer[] | undefined;
+  /** Judges the peer's certificates in place of `ca`, at once or later. Signatures of the handshake are checked all the same. */
+  readonly verifyPeer?: ((question: PeerQuestion) => PeerVerdict | Promise<PeerVerdict>) | undefined;
   /** Cipher suites in order of preference, `:` between them or as an array. */
   readonly ciphers?: string | readonly string[] | undefined;
   /** Key exchange groups in order of preference, `:` between them or as an array. */
@@ -46,11 +53,14 @@ export class SecureContext {
     readonly groups: readonly string[] | undefined;
     readonly signatureSchemes: readonly string[] | undefined;
   };
+  readonly #verifyPeer: SecureContextOptions['verifyPeer'];
   readonly #clientConfigs = new Map<string, ClientConfig>();
   #scope: string | undefined;
 
   constructor(options: SecureContextOptions = {}) {
+    refuseUnsupported(options);
     this.credentials = credentialsOf(options);
+    this.#verifyPeer = options.verifyPeer;
     this.#anchors = options.ca === undefined ? undefined : certificatesOf(options.ca, 'ca');
     const groups = options.groups ?? (options.ecdhCurve === 'auto' ? undefined : options.ecdhCurve);
     this.#names = {
@@ -72,13 +82,16 @@ export class SecureContext {
       hash.update(`${certificates.length};`);
       for (const certificate of certificates) hash.update(`${certificate.length}:`).update(certificate);
     };
+    // What a function trusts cannot be compared: each context with one stands alone.
+    if (this.#verifyPeer !== undefined) hash.update(`verifyPeer ${++verifyPeers};`);
     hash.update(this.#anchors === undefined ? 'roots;' : 'ca;');
     add(this.#anchors ?? []);
     for (const { chain } of this.credentials) add(chain);
     return hash.digest('base64');
   }
 
-  get #verifier(): ReturnType<typeof createVerifier> {
+  get #verifier(): CertificateVerifier {
+    if (this.#verifyPeer !== undefined) return { verify: this.#verifyPeer };
     if (this.#anchors === undefined) return defaultVerifier();
     return createVerifier({ crypto: nodeCrypto, anchors: this.#anchors });
   }
@@ -89,8 +102,10 @@ export class SecureContext {
     readonly rejectUnauthorized: boolean;
     readonly tickets: { readonly count: number | undefined; readonly lifetimeSeconds: number | undefined };
     readonly ring: TicketKeyRing;
+    /** Tickets of one label are not redeemed under another. */
+    readonly label: string | undefined;
   }): ServerConfig {
-    const { ring, tickets, clientAuth, ...rest } = options;
+    const { ring, label, tickets, clientAuth, ...rest } = options;
     return createServerConfig({
       crypto: nodeCrypto,
       clock,
@@ -99,7 +114,7 @@ export class SecureContext {
       credentials: this.credentials,
       clientAuth,
       verifier: clientAuth === 'none' ? undefined : this.#verifier,
-      tickets: { ...tickets, sealer: new RingSealer(ring, nodeCrypto) },
+      tickets: { ...tickets, sealer: new RingSealer(ring, nodeCrypto, label === undefined ? {} : { label }) },
     });
   }
 
@@ -123,6 +138,8 @@ export class SecureContext {
     return config;
   }
 }
+
+let verifyPeers = 0;
 
 /** Distinct lists of protocols that a context remembers a config for. */
 const MAX_CLIENT_CONFIGS = 16;

@@ -1,4 +1,5 @@
 /** TLS 1.3 for Node's streams, in the shape of node:tls, with control over session tickets. */
+export { type CredentialOptions, createCredential, createSigner, nodeCrypto } from '../providers/node/index.ts';
 export { ClientTicketCache, TicketKeyRing } from '../tickets/index.ts';
 export type { PemOrDer } from './certificates.ts';
 export { type ConnectionOptions, connect } from './connect.ts';

@@ -3,15 +3,16 @@ import { Server as NetServer, type ServerOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createServerEngine, type ServerConfig } from '../connection/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
-import type { TicketKeyRing } from '../tickets/index.ts';
+import { MAX_TICKET_LIFETIME_SECONDS, type TicketKeyRing } from '../tickets/index.ts';
 import { createKeyRing, SecureContext, type SecureContextOptions } from './context.ts';
+import { alpnNames, checkRange, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
 import { type DeclinedTicket, type IssuedTicket, type SocketOwner, TLSSocket } from './socket.ts';
 
 export interface TlsOptions extends SecureContextOptions, Omit<ServerOpts, 'pauseOnConnect'> {
   /** Used instead of the options it is made from. */
   readonly secureContext?: SecureContext | undefined;
   /** In order of preference. A client that offers others only is refused; one that offers none is served without. */
-  readonly ALPNProtocols?: readonly string[] | undefined;
+  readonly ALPNProtocols?: readonly string[] | Uint8Array | undefined;
   /** Ask clients for a certificate. Default false. */
   readonly requestCert?: boolean | undefined;
   /** With `requestCert`: refuse clients without a trusted certificate. Default true. */
@@ -24,6 +25,8 @@ export interface TlsOptions extends SecureContextOptions, Omit<ServerOpts, 'paus
   readonly sessionTimeout?: number | undefined;
   /** Milliseconds. Default 120,000. */
   readonly handshakeTimeout?: number | undefined;
+  /** Tickets issued under one value are not redeemed under another. Default: none. */
+  readonly sessionIdContext?: string | undefined;
 }
 
 type ConnectionListener = (socket: TLSSocket) => void;
@@ -47,6 +50,9 @@ export class Server extends NetServer implements SocketOwner {
   constructor(options: TlsOptions = {}, listener?: ConnectionListener) {
     // The transport stays half open: TLS ends each direction by itself. Sockets of the program get the `allowHalfOpen` it asked for.
     super({ ...options, allowHalfOpen: true, noDelay: options.noDelay ?? true });
+    refuseUnsupported(options);
+    checkRange('handshakeTimeout', options.handshakeTimeout, 0, MAX_TIMEOUT);
+    checkRange('ticketLifetime', options.ticketLifetime ?? options.sessionTimeout, 1, MAX_TICKET_LIFETIME_SECONDS);
     const { allowHalfOpen = false, handshakeTimeout = 120_000 } = options;
     const { highWaterMark } = options as { readonly highWaterMark?: number };
     this.#socketOptions = { allowHalfOpen, highWaterMark, handshakeTimeout };
@@ -70,10 +76,11 @@ export class Server extends NetServer implements SocketOwner {
 
   #configFor(options: TlsOptions): ServerConfig {
     const context = options.secureContext ?? new SecureContext(options);
-    const { ALPNProtocols: alpn, requestCert, numTickets, ticketLifetime, sessionTimeout } = this.#options;
+    const { ALPNProtocols, requestCert, numTickets, ticketLifetime, sessionTimeout } = this.#options;
     const rejectUnauthorized = this.#options.rejectUnauthorized ?? true;
     return context.serverConfig({
-      alpn,
+      alpn: alpnNames(ALPNProtocols),
+      label: this.#options.sessionIdContext,
       clientAuth: requestCert ? (rejectUnauthorized ? 'require' : 'request') : 'none',
       rejectUnauthorized,
       tickets: { count: numTickets, lifetimeSeconds: ticketLifetime ?? sessionTimeout },

@@ -50,6 +50,12 @@ export function createCredential(options: CredentialOptions): Credential {
 const PEM_CERTIFICATE = /-----BEGIN (X509 )?CERTIFICATE-----([A-Za-z0-9+/=\s]*)-----END \1?CERTIFICATE-----/g;
 
 function certificatesIn(input: CertificateInput): Uint8Array[] {
+  if (typeof input !== 'string' && !(input instanceof Uint8Array)) {
+    throw new TlsUsageError(
+      'credential.bad_certificate',
+      `cert: expected PEM or DER, not a value of type ${typeof input}`,
+    );
+  }
   if (typeof input !== 'string' && input[0] === 0x30) return [copyOf(input)];
   const text = typeof input === 'string' ? input : fromLatin1(input);
   const found = [...text.matchAll(PEM_CERTIFICATE)].map((match) => plain(Buffer.from(match[2] ?? '', 'base64')));
@@ -76,7 +82,7 @@ function parseNth(der: Uint8Array, index: number): X509Certificate {
 }
 
 function isSigner(key: PrivateKeyInput | Signer): key is Signer {
-  return typeof key === 'object' && 'schemes' in key && 'sign' in key;
+  return typeof key === 'object' && key !== null && 'schemes' in key && 'sign' in key;
 }
 
 function signerFor(

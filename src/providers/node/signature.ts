@@ -105,6 +105,9 @@ export function parsePrivateKey(input: PrivateKeyInput, passphrase?: string): cr
     if (input.type !== 'private') throw badKey(`expected a private key, but this is a KeyObject of type ${input.type}`);
     return input;
   }
+  if (typeof input !== 'string' && !(input instanceof Uint8Array)) {
+    throw badKey(`expected a private key as PEM, DER or a KeyObject, not a value of type ${typeof input}`);
+  }
   const pem = typeof input === 'string' || input[0] !== 0x30;
   const key = Buffer.from(input as Uint8Array);
   const secret = passphrase === undefined ? {} : { passphrase };

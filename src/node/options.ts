@@ -1,0 +1,86 @@
+import { domainToASCII } from 'node:url';
+import { TlsUsageError } from '../errors/index.ts';
+
+/** The longest time that timers of Node take, in milliseconds. */
+export const MAX_TIMEOUT = 2_147_483_647;
+
+/** Options of node:tls that change who is trusted or what is negotiated, and that are not here yet. */
+const UNSUPPORTED: readonly string[] = [
+  'ALPNCallback',
+  'SNICallback',
+  'checkServerIdentity',
+  'clientCertEngine',
+  'crl',
+  'pfx',
+  'privateKeyEngine',
+  'privateKeyIdentifier',
+  'pskCallback',
+  'requestOCSP',
+  'secureOptions',
+  'secureProtocol',
+  'ticketKeys',
+];
+
+/**
+ * A program that pins a certificate or brings a revocation list must not find its option ignored.
+ * Throws {@link TlsUsageError} `option.unsupported`, or `option.bad_version` when TLS 1.3 is excluded.
+ */
+export function refuseUnsupported(options: object): void {
+  const given = options as Readonly<Record<string, unknown>>;
+  for (const name of UNSUPPORTED) {
+    if (given[name] !== undefined) {
+      throw new TlsUsageError(
+        'option.unsupported',
+        `the option ${name} of node:tls is not supported yet; leave it out`,
+      );
+    }
+  }
+  for (const name of ['minVersion', 'maxVersion']) {
+    const version = given[name];
+    const allowed = name === 'minVersion' ? ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] : ['TLSv1.3'];
+    if (version !== undefined && !allowed.includes(version as string)) {
+      throw new TlsUsageError('option.bad_version', `${name} is ${String(version)}, but there is only TLSv1.3 here`);
+    }
+  }
+}
+
+/** Protocol names as an array of strings, or in the wire format that node:tls takes too: each behind its length. */
+export function alpnNames(protocols: readonly string[] | Uint8Array | undefined): readonly string[] | undefined {
+  if (protocols === undefined || Array.isArray(protocols)) return protocols as readonly string[] | undefined;
+  if (!(protocols instanceof Uint8Array))
+    throw badAlpn('it must be an array of names, or a Buffer of names each behind its length');
+  const names: string[] = [];
+  for (let at = 0; at < protocols.length; at += 1 + protocols[at]!) {
+    const name = protocols.subarray(at + 1, at + 1 + protocols[at]!);
+    if (name.length === 0 || name.length !== protocols[at])
+      throw badAlpn(`the Buffer is not a list of names from byte ${at}`);
+    names.push(Buffer.from(name).toString('latin1'));
+  }
+  return names;
+}
+
+function badAlpn(why: string): TlsUsageError {
+  return new TlsUsageError('option.bad_alpn', `ALPNProtocols: ${why}`);
+}
+
+/** A host name as it goes on the wire, or an address as it is. Throws {@link TlsUsageError} `option.bad_servername`. */
+export function hostName(name: unknown): string {
+  if (typeof name !== 'string')
+    throw new TlsUsageError('option.bad_servername', `servername must be a string, not ${typeof name}`);
+  if (/^[\x21-\x7e]*$/.test(name) && name.length <= 253) return name;
+  const ascii = domainToASCII(name);
+  if (ascii !== '' && ascii.length <= 253) return ascii;
+  throw new TlsUsageError(
+    'option.bad_servername',
+    `servername ${JSON.stringify(name.slice(0, 100))} is not a host name`,
+  );
+}
+
+/** Throws {@link TlsUsageError} `option.out_of_range` unless `value` is a number from `min` to `max`, or left out. */
+export function checkRange(option: string, value: number | undefined, min: number, max: number): void {
+  if (value === undefined || (typeof value === 'number' && value >= min && value <= max)) return;
+  throw new TlsUsageError(
+    'option.out_of_range',
+    `${option} is ${String(value)}, but must be a number from ${min} to ${max}`,
+  );
+}
