@@ -172,7 +172,12 @@ for (const stateless of [false, true]) {
     const [ticket] = eventsOf(first.client, 'ticket').map((e) => e.ticket);
     const again = await connect(world, { tickets: [ticket!] });
     assert.equal(again.client.engine.info?.resumed, true);
-    assert.equal(again.client.engine.info?.helloRetried, true);
+    assert.equal(again.client.engine.info?.helloRetried, false, 'the ticket remembers the group');
+    // A client that does not know the group goes through the retry with its ticket.
+    const { group: _forgotten, ...rest } = ticket!;
+    const retried = await connect(world, { tickets: [rest] });
+    assert.equal(retried.client.engine.info?.resumed, true);
+    assert.equal(retried.client.engine.info?.helloRetried, true);
   });
 }
 

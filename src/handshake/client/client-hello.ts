@@ -17,11 +17,10 @@ import type { ClientContext, ClientState, Offer, OfferedShare } from './states.t
 
 /** Starts the handshake: makes the key shares and sends the first ClientHello. */
 export function startClient(cx: ClientContext): Next<ClientState> {
-  const groups = cx.config.groups.slice(0, Math.max(1, cx.config.keyShareCount));
-  return ask('generateKeyShare', generateShares(groups), (shares) => {
-    const { config } = cx;
+  const { config } = cx;
+  const tickets = usableTickets(cx);
+  return ask('generateKeyShare', generateShares(sharedGroups(config, tickets)), (shares) => {
     const grease = config.grease ? greaseValues(config) : undefined;
-    const tickets = usableTickets(cx);
     const hello: ClientHello = {
       type: 'client_hello',
       legacyVersion: ProtocolVersion.tls12,
@@ -41,6 +40,13 @@ export function startClient(cx: ClientContext): Next<ClientState> {
     const offer = { hello, shares, tickets, transcript: new Transcript(), changedCipherSpec: false, retried: false };
     return { at: 'expect_server_hello', offer: sendClientHello(offer, cx) };
   });
+}
+
+/** The groups to send a share for: our first ones, and the one this server chose last time, which saves a HelloRetryRequest. */
+function sharedGroups(config: ClientConfig, tickets: readonly ClientTicket[]): readonly KeyExchange[] {
+  const first = config.groups.slice(0, config.keyShareCount);
+  const known = config.groups.find((group) => group.id === tickets[0]?.group);
+  return known === undefined || first.includes(known) ? first : [...first, known];
 }
 
 function generateShares(groups: readonly KeyExchange[]): MaybePromise<readonly OfferedShare[]> {
