@@ -9,6 +9,7 @@ import {
 } from '../node/index.ts';
 import { decodeClientTicket } from '../tickets/index.ts';
 import {
+  blaming,
   CliError,
   ExitCode,
   file,
@@ -18,6 +19,7 @@ import {
   parse,
   protocols,
   reason,
+  serverName,
   usageError,
 } from './options.ts';
 import {
@@ -87,22 +89,30 @@ export async function connect(args: readonly string[]): Promise<ExitCode> {
   if (target === undefined || rest.length > 0) throw usageError('connect needs exactly one HOST[:PORT] (see --help)');
   const { host, port } = hostAndPort(target, 443);
   const resume = integer('resume', values.resume, 1, 1_000);
-  const secureContext = createSecureContext({
+  const servername = serverName(values.servername);
+  const alpn = protocols(values.alpn);
+  const credentials = {
     ca: file('ca', values.ca),
     cert: file('cert', values.cert),
     key: file('key', values.key),
     passphrase: values.passphrase,
     ciphers: names(values.ciphersuites),
     groups: names(values.groups),
+  };
+  if ((values.cert === undefined) !== (values.key === undefined)) throw usageError('--cert and --key go together');
+  const secureContext = blaming(values, () => {
+    const context = createSecureContext(credentials);
+    context.clientConfig(alpn ?? [], !values.insecure); // names are checked here, before anything is written or sent
+    return context;
   });
   const run: Run = {
     options: {
       host,
       port,
       secureContext,
-      servername: values.servername,
+      servername,
       rejectUnauthorized: !values.insecure,
-      ALPNProtocols: protocols(values.alpn),
+      ALPNProtocols: alpn,
       handshakeTimeout: 1_000 * (integer('timeout', values.timeout, 1, 3_600) ?? 10),
       allowHalfOpen: true,
     },
@@ -112,11 +122,21 @@ export async function connect(args: readonly string[]): Promise<ExitCode> {
     tickets: [],
   };
   if (run.sessionOut !== undefined) saveSession(run.sessionOut, new Uint8Array(0));
-  const session = sessionIn(values['session-in'], values.servername ?? host);
-  if (resume === undefined) {
+  const session = sessionIn(values['session-in'], servername ?? host);
+  try {
+    if (resume !== undefined) return await probeAll(run, session, resume);
     await converse(run, session, values.json ?? false);
     return ExitCode.ok;
+  } catch (error) {
+    if (values.json && error instanceof CliError) {
+      const { code = null, alert = null, message } = error;
+      run.report.event('error', { code, alert, message }, '');
+    }
+    throw error;
   }
+}
+
+async function probeAll(run: Run, session: Buffer | undefined, resume: number): Promise<ExitCode> {
   await probe(run, 0, session);
   let resumed = 0;
   for (let i = 1; i <= resume; i++) if (await probe(run, i, run.tickets.shift())) resumed++;
@@ -149,54 +169,97 @@ function saveSession(path: string, session: Uint8Array): void {
   }
 }
 
+interface Opened {
+  readonly socket: TLSSocket;
+  /** Address and port of the server. */
+  readonly peer: string;
+  readonly ms: number;
+  /** Settles when the connection is over, with what went wrong. */
+  readonly closed: Promise<void>;
+}
+
+type Stage = 'connecting' | 'handshake' | 'secure';
+
 /** Connects, and resolves when the connection is secure. */
-function open(run: Run, session: Buffer | undefined): Promise<{ readonly socket: TLSSocket; readonly ms: number }> {
+function open(run: Run, session: Buffer | undefined): Promise<Opened> {
+  const started = performance.now();
+  let stage: Stage = 'connecting';
+  let peer = '?';
+  const socket = tlsConnect(session === undefined ? run.options : { ...run.options, session });
+  if (run.log !== undefined) socket.on('keylog', run.log);
+  socket.once('connect', () => {
+    stage = 'handshake';
+    peer = address(socket.remoteAddress, socket.remotePort); // an error may take it away before it is shown
+  });
+  socket.on('session', (ticket: Buffer) => run.tickets.push(ticket));
+  // Listens from the start: what comes in one flight with the end of the handshake is reported before a promise gets its turn.
+  const closed = new Promise<void>((resolve, reject) => {
+    socket.once('error', (error: TlsError) => reject(failure(error, stage, run.options)));
+    socket.once('close', resolve);
+  });
   return new Promise((resolve, reject) => {
-    const started = performance.now();
-    let connected = false;
-    const socket = tlsConnect(session === undefined ? run.options : { ...run.options, session });
-    if (run.log !== undefined) socket.on('keylog', run.log);
-    socket.once('connect', () => {
-      connected = true;
+    closed.catch(reject);
+    socket.once('secureConnect', () => {
+      stage = 'secure';
+      resolve({ socket, peer, ms: roundMs(performance.now() - started), closed });
     });
-    socket.on('error', (error: TlsError) => reject(failure(error, connected, run.options)));
-    socket.once('secureConnect', () => resolve({ socket, ms: roundMs(performance.now() - started) }));
-    socket.on('session', (ticket: Buffer) => run.tickets.push(ticket));
   });
 }
 
-function failure(error: TlsError, connected: boolean, { host, port }: ConnectionOptions): CliError {
+/** What a server says of a client's certificate, or of its lack; with TLS 1.3 the client is done with the handshake by then. */
+const REFUSALS: readonly string[] = [
+  'certificate_required',
+  'bad_certificate',
+  'unsupported_certificate',
+  'certificate_revoked',
+  'certificate_expired',
+  'certificate_unknown',
+  'unknown_ca',
+  'access_denied',
+];
+
+function failure(error: TlsError, stage: Stage, { host, port }: ConnectionOptions): CliError {
   const where = address(host, port);
-  if (!connected) return new CliError(ExitCode.cannotConnect, `cannot connect to ${where}: ${reason(error)}`);
+  const is = (exitCode: ExitCode, text: string): CliError => new CliError(exitCode, text, error);
   const message = printable(error.message);
+  if (stage === 'connecting' && error.code !== 'ERR_TLS_HANDSHAKE_TIMEOUT') {
+    return is(ExitCode.cannotConnect, `cannot connect to ${where}: ${reason(error)}`);
+  }
+  const remote = error.side === 'remote';
+  const alert = error.alert === undefined ? '' : ` (${remote ? 'received' : 'sent'} ${error.alert})`;
+  if (stage === 'secure') {
+    if (!remote || !REFUSALS.includes(error.alert ?? '')) {
+      return is(ExitCode.handshakeFailed, `connection failed after the handshake: ${message}${alert}`);
+    }
+    const certificate = error.alert === 'certificate_required' ? 'wants a' : 'does not take the';
+    return is(ExitCode.handshakeFailed, `the server refused: ${error.alert}, it ${certificate} client certificate`);
+  }
   if (error.code === 'ERR_TLS_HANDSHAKE_TIMEOUT') {
-    return new CliError(ExitCode.cannotConnect, `${where} did not finish the handshake in time`);
+    const what = stage === 'connecting' ? `cannot connect to ${where}` : `${where} did not finish the handshake`;
+    return is(ExitCode.cannotConnect, `${what} in time`);
   }
   if (error.fault === 'certificate.not_trusted') {
-    return new CliError(ExitCode.notTrusted, `${where} is not trusted: ${message} (${error.code})`);
+    return is(ExitCode.notTrusted, `${where} is not trusted: ${message} (${error.code})`);
   }
   if (error.fault === 'record.not_tls') {
-    return new CliError(ExitCode.handshakeFailed, `${where} is no TLS server: ${message}`);
+    return is(ExitCode.handshakeFailed, `${where} is no TLS server: ${message}`);
   }
-  const alert = error.alert === undefined ? '' : ` (${error.side === 'remote' ? 'received' : 'sent'} ${error.alert})`;
-  return new CliError(ExitCode.handshakeFailed, `handshake with ${where} failed: ${message}${alert}`);
+  if (error.fault === 'handshake.unexpected_message' && message.includes('client_hello')) {
+    return is(ExitCode.handshakeFailed, `${where} is no TLS server: it echoes what it gets`);
+  }
+  return is(ExitCode.handshakeFailed, `handshake with ${where} failed: ${message}${alert}`);
 }
 
 /** One connection for its tickets only: says goodbye at once and reads to the end. True when it was resumed. */
 async function probe(run: Run, index: number, session: Buffer | undefined): Promise<boolean> {
   const { report, tickets } = run;
-  const { socket, ms } = await open(run, session);
-  if (index === 0) summary(report, socket, ms);
+  const opened = await open(run, session);
+  const { socket, ms } = opened;
+  if (index === 0) summary(report, opened);
   const before = tickets.length;
-  await new Promise<void>((resolve, reject) => {
-    const timer = setTimeout(() => socket.destroy(), CLOSING_MS);
-    socket.on('error', (error: TlsError) => reject(failure(error, true, run.options)));
-    socket.once('close', () => {
-      clearTimeout(timer);
-      resolve();
-    });
-    socket.resume().end();
-  });
+  const timer = setTimeout(() => socket.destroy(), CLOSING_MS);
+  socket.resume().end();
+  await opened.closed.finally(() => clearTimeout(timer));
   const resumed = socket.isSessionReused();
   const got = tickets.length - before;
   const { bytesWritten: sent, bytesRead: received } = socket;
@@ -217,8 +280,9 @@ async function probe(run: Run, index: number, session: Buffer | undefined): Prom
 /** One connection with stdin and stdout at its other end. */
 async function converse(run: Run, session: Buffer | undefined, json: boolean): Promise<void> {
   const { report } = run;
-  const { socket, ms } = await open(run, session);
-  summary(report, socket, ms);
+  const opened = await open(run, session);
+  const { socket } = opened;
+  summary(report, opened);
   let shown = 0;
   const onSession = (): void => {
     showTickets(report, run.tickets.slice(shown), shown);
@@ -233,26 +297,22 @@ async function converse(run: Run, session: Buffer | undefined, json: boolean): P
     socket.pipe(process.stdout, { end: false });
   }
   process.stdin.pipe(socket);
-  await new Promise<void>((resolve, reject) => {
-    socket.once('error', (error: TlsError) => reject(failure(error, true, run.options)));
-    socket.once('end', () => {
-      process.stdin.destroy();
-      socket.end();
-    });
-    socket.once('close', resolve);
-  }).finally(() => process.stdin.destroy());
+  socket.once('end', () => {
+    process.stdin.destroy();
+    socket.end();
+  });
+  await opened.closed.finally(() => process.stdin.destroy());
   const { bytesWritten: sent, bytesRead: received, truncated } = socket;
   if (truncated) report.note(report.style('yellow', 'the server ended without close_notify'));
   report.event('closed', { sent, received, truncated, tickets: run.tickets.length }, 'closed');
 }
 
-function summary(report: Report, socket: TLSSocket, ms: number): void {
+function summary(report: Report, { socket, peer, ms }: Opened): void {
   const certificate = socket.getPeerX509Certificate();
   const cipherSuite = socket.getCipher()?.name ?? '';
   const group = socket.getEphemeralKeyInfo().name ?? null;
   const { authorized, authorizationError } = socket;
   const subject = printable(certificate?.subject.replaceAll('\n', ', ') ?? '');
-  const peer = address(socket.remoteAddress, socket.remotePort);
   const resumed = socket.isSessionReused();
   const trust = authorized
     ? report.style('green', 'trusted')

@@ -49,7 +49,7 @@ function version(): string {
 /** Ends with one line on stderr, whatever happened. */
 function fail(error: unknown): void {
   const message = error instanceof Error ? error.message : String(error);
-  process.stderr.write(`tessera: ${message}\n`);
+  process.stderr.write(`tessera: ${message.replace(/\p{Cc}+/gu, ' ')}\n`);
   if (error instanceof CliError) process.exitCode = error.exitCode;
   else process.exitCode = error instanceof TlsUsageError ? ExitCode.usage : ExitCode.finding;
 }

@@ -1,5 +1,8 @@
 import { readFileSync } from 'node:fs';
+import { isIP } from 'node:net';
+import { domainToASCII } from 'node:url';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
+import { TlsUsageError } from '../errors/index.ts';
 
 /** What every command ends with. */
 export const ExitCode = {
@@ -14,13 +17,24 @@ export const ExitCode = {
 } as const;
 export type ExitCode = (typeof ExitCode)[keyof typeof ExitCode];
 
+interface Origin {
+  readonly code?: string | undefined;
+  readonly alert?: string | undefined;
+}
+
 /** Ends the program with one line on stderr. */
 export class CliError extends Error {
   readonly exitCode: ExitCode;
+  /** What Node or this library calls the cause, when it lies outside this program. */
+  readonly code: string | undefined;
+  /** The alert that ended the connection, when one did. */
+  readonly alert: string | undefined;
 
-  constructor(exitCode: ExitCode, message: string) {
+  constructor(exitCode: ExitCode, message: string, origin: Origin = {}) {
     super(message);
     this.exitCode = exitCode;
+    this.code = origin.code;
+    this.alert = origin.alert;
   }
 }
 
@@ -39,11 +53,27 @@ export function parse<const T extends OptionTypes>(
   const options: NonNullable<ParseArgsConfig['options']> = {};
   for (const [name, type] of Object.entries(types)) options[name] = { type };
   try {
-    const { values, positionals } = parseArgs({ args: [...args], options, allowPositionals: true });
+    const { values, positionals } = parseArgs({ args: joinNegative(args, types), options, allowPositionals: true });
     return { values: values as Values<T>, positionals };
   } catch (error) {
-    throw usageError(`${(error as Error).message.split('. ')[0]} (see --help)`);
+    const [sentence = ''] = (error as Error).message.split(/\.\s/);
+    const valueless = /^Option '(--[\w-]+)\b.* argument (?:is ambiguous|missing)/.exec(sentence)?.[1];
+    throw usageError(`${valueless === undefined ? sentence : `${valueless} needs a value`} (see --help)`);
   }
+}
+
+/** `--port -1` as `--port=-1`: a number that is refused for what it is, not taken for an option. */
+function joinNegative(args: readonly string[], types: OptionTypes): string[] {
+  const joined: string[] = [];
+  for (const arg of args) {
+    const option = joined.at(-1);
+    if (/^-\d/.test(arg) && option?.startsWith('--') && types[option.slice(2)] === 'string') {
+      joined[joined.length - 1] = `${option}=${arg}`;
+    } else {
+      joined.push(arg);
+    }
+  }
+  return joined;
 }
 
 /** An integer from `min` to `max`, or `undefined` when the option was not given. */
@@ -51,7 +81,7 @@ export function integer(option: string, text: string | undefined, min: number, m
   if (text === undefined) return undefined;
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= min && value <= max) return value;
-  throw usageError(`--${option} is '${text}', but must be a whole number from ${min} to ${max}`);
+  throw usageError(`--${option} must be an integer from ${min} to ${max}, not ${text === '' ? 'empty' : text}`);
 }
 
 /** Names with `,` or `:` between them. */
@@ -59,9 +89,69 @@ export function names(text: string | undefined): readonly string[] | undefined {
   return text?.split(/[,:]/).filter((name) => name !== '');
 }
 
+/** All extensions of a hello together have at most 65,535 bytes (rfc9846#section-4.2.2); the others need some of them. */
+const MAX_ALPN_LENGTH = 60_000;
+
 /** Protocol names with `,` between them. */
 export function protocols(text: string | undefined): readonly string[] | undefined {
-  return text?.split(',').filter((name) => name !== '');
+  const found = text?.split(',');
+  for (const name of found ?? []) {
+    if (name === '') throw usageError('--alpn: a protocol name is empty');
+    if (name.length > 255)
+      throw usageError(`--alpn: a protocol name has ${name.length} bytes, at most 255 are allowed`);
+    if (/[^\x20-\x7e]/.test(name)) throw usageError('--alpn: a protocol name must be printable ASCII');
+  }
+  const length = found?.reduce((sum, name) => sum + 1 + name.length, 0) ?? 0;
+  if (length <= MAX_ALPN_LENGTH) return found;
+  throw usageError(`--alpn: the protocol names take ${length} bytes, at most ${MAX_ALPN_LENGTH} fit a hello`);
+}
+
+/** A host name as it goes on the wire, or an IP address. Labels are those of rfc1123#section-2.1. */
+export function serverName(text: string | undefined): string | undefined {
+  if (text === undefined || isIP(text) !== 0) return text;
+  const ascii = /^[\x20-\x7e]*$/.test(text) ? text : domainToASCII(text);
+  if (ascii.length <= 253 && ascii.split('.').every((label) => /^[a-z0-9-]{1,63}$/i.test(label))) return ascii;
+  throw usageError('--servername must be a host name: labels of 1 to 63 letters, digits and hyphens, 253 in all');
+}
+
+/** Options that keys, certificates and names come from, as they were given. */
+interface Sources {
+  readonly ca?: string;
+  readonly cert?: string;
+  readonly key?: string;
+}
+
+/** What `make` returns; what is wrong with a key, certificate or name is said of the option it came from. */
+export function blaming<T>(sources: Sources, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw error instanceof TlsUsageError ? usageError(blame(error, sources)) : error;
+  }
+}
+
+const OPTION_OF: Readonly<Record<string, keyof Sources>> = {
+  'credential.no_certificate': 'cert',
+  'credential.bad_certificate': 'cert',
+  'credential.bad_key': 'key',
+  'credential.key_mismatch': 'key',
+  'context.bad_certificate': 'ca',
+};
+
+function blame({ code, message }: TlsUsageError, sources: Sources): string {
+  const option = message.startsWith('cert:') ? 'cert' : OPTION_OF[code];
+  if (option !== undefined && sources[option] !== undefined) {
+    const what = message
+      .replace(/^(?:ca|cert|key):? /, '')
+      .replace(', or a private KeyObject', '')
+      .replace('certificate in cert,', 'certificate in --cert,');
+    return `--${option} ${sources[option]}: ${what}`;
+  }
+  return message
+    .replace(/^cipherSuites: there is no (.*);/, '--ciphersuites $1: there is no such cipher suite;')
+    .replace(/^groups: there is no (.*);/, '--groups $1: there is no such group;')
+    .replace(/^cipherSuites\b/, '--ciphersuites')
+    .replace(/^groups\b/, '--groups');
 }
 
 /** The bytes of the file an option names. */

@@ -3,8 +3,15 @@ import { writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server as NetServer, type Socket } from 'node:net';
 import { toHex } from '../bytes/index.ts';
-import { createServer, type IssuedTicket, type Server, type TLSSocket, type TlsError } from '../node/index.ts';
-import { CliError, ExitCode, file, integer, names, parse, protocols, reason, usageError } from './options.ts';
+import {
+  createServer,
+  type IssuedTicket,
+  type Server,
+  type TLSSocket,
+  type TlsError,
+  type TlsOptions,
+} from '../node/index.ts';
+import { blaming, CliError, ExitCode, file, integer, names, parse, protocols, reason, usageError } from './options.ts';
 import { answer } from './page.ts';
 import { address, createReport, keyLogger, printable, type Report, roundMs, ticketLine, timeOfDay } from './report.ts';
 import { throwAway } from './throwaway.ts';
@@ -64,7 +71,7 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
   if (values['require-cert'] && values.ca === undefined) throw usageError('--require-cert needs --ca');
   const report = createReport(values.json ?? false, process.stdout);
   const identity = await identityOf(values);
-  const server = createServer({
+  const settings: TlsOptions = {
     cert: identity.cert,
     key: identity.key,
     passphrase: values.passphrase,
@@ -77,7 +84,8 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
     groups: names(values.groups),
     ciphers: names(values.ciphersuites),
     allowHalfOpen: values.echo ?? false,
-  });
+  };
+  const server = blaming(values, () => createServer(settings));
   const log = keyLogger(values.keylog);
   if (log !== undefined) server.on('keylog', log);
   const connections = watch(server, report);
@@ -141,7 +149,7 @@ async function listen(server: Server, host: string, port: number): Promise<reado
   try {
     await listening(second, '::1', (server.address() as AddressInfo).port);
   } catch (error) {
-    if (error instanceof CliError && error.cause !== 'EADDRINUSE') return [server]; // no IPv6 here
+    if (error instanceof CliError && error.code !== 'EADDRINUSE') return [server]; // no IPv6 here
     server.close();
     throw error;
   }
@@ -151,9 +159,8 @@ async function listen(server: Server, host: string, port: number): Promise<reado
 function listening(server: NetServer, host: string, port: number): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
-      const failure = new CliError(ExitCode.cannotConnect, `cannot listen on ${address(host, port)}: ${reason(error)}`);
-      failure.cause = error.code;
-      reject(failure);
+      const message = `cannot listen on ${address(host, port)}: ${reason(error)}`;
+      reject(new CliError(ExitCode.cannotConnect, message, error));
     });
     server.listen({ host, port }, resolve);
   });

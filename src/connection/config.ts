@@ -265,8 +265,9 @@ function checkAlpn(names: readonly string[] = []): readonly string[] {
     }
   }
   const length = names.reduce((sum, name) => sum + 1 + name.length, 0);
-  if (length > 0xffff)
-    throw new TlsUsageError('config.bad_alpn', `the protocol names take ${length} bytes, at most 65,535 fit a hello`);
+  // A ClientHello has room for 65,535 bytes of extensions.
+  if (length > 60_000)
+    throw new TlsUsageError('config.bad_alpn', `the protocol names take ${length} bytes, allowed are 60,000`);
   return [...names];
 }
 

@@ -2,12 +2,14 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { request } from 'node:https';
-import { createServer, type Server } from 'node:net';
+import { createServer, type Server, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, before, describe, type TestContext, test } from 'node:test';
 import nodeTls from 'node:tls';
 import { fileURLToPath } from 'node:url';
+import { integer, parse, protocols, serverName } from '../../src/cli/options.ts';
+import { createServer as createTlsServer } from '../../src/node/index.ts';
 import { makeIdentity } from '../support/certificates.ts';
 import { type Running, run as runProgram, start as startProgram } from '../support/process.ts';
 
@@ -71,10 +73,25 @@ describe('what is wrong is said in one line', () => {
     ['unknown command', () => ['sreve'], 2, /no command 'sreve'/],
     ['unknown option', () => ['serve', '--prot', '1'], 2, /--prot/],
     ['argument to serve', () => ['serve', 'x'], 2, /'x'/],
-    ['port that is no number', () => ['serve', '--port', 'http'], 2, /--port is 'http'/],
+    [
+      'port that is no number',
+      () => ['serve', '--port', 'http'],
+      2,
+      /--port must be an integer from 0 to 65535, not http/,
+    ],
     ['too many tickets', () => ['serve', '--num-tickets', '1000000'], 2, /--num-tickets/],
-    ['unknown suite', () => ['serve', '--ciphersuites', 'AES'], 2, /AES.*TLS_AES_128_GCM_SHA256/],
-    ['unknown group', () => ['connect', 'localhost', '--groups', 'curve'], 2, /curve.*x25519/],
+    [
+      'unknown suite',
+      () => ['serve', '--ciphersuites', 'AES'],
+      2,
+      /--ciphersuites AES: there is no such cipher suite; .*TLS_AES_128_GCM_SHA256/,
+    ],
+    [
+      'unknown group',
+      () => ['connect', 'localhost', '--groups', 'curve'],
+      2,
+      /--groups curve: there is no such group; .*x25519/,
+    ],
     ['cert without key', () => ['serve', '--cert', path('cert.pem')], 2, /go together/],
     [
       'no such file',
@@ -82,20 +99,32 @@ describe('what is wrong is said in one line', () => {
       2,
       /--cert: cannot read .*no such file/,
     ],
-    ['file that is no certificate', () => ['serve', '--cert', path('text.txt'), '--key', path('key.pem')], 2, /cert/],
-    ['file that is no key', () => ['serve', '--cert', path('cert.pem'), '--key', path('text.txt')], 2, /key/],
+    [
+      'file that is no certificate',
+      () => ['serve', '--cert', path('text.txt'), '--key', path('key.pem')],
+      2,
+      /--cert \S+text.txt: /,
+    ],
+    [
+      'file that is no key',
+      () => ['serve', '--cert', path('cert.pem'), '--key', path('text.txt')],
+      2,
+      /--key \S+text.txt: (?!.*KeyObject)/,
+    ],
     [
       'key of another certificate',
       () => ['serve', '--cert', path('cert.pem'), '--key', path('other-key.pem')],
       2,
-      /key.*belongs to none/,
+      /--key \S+other-key.pem: .*belongs to none/,
     ],
     [
       'ca that is no certificate',
       () => ['connect', 'localhost', '--ca', path('text.txt')],
       2,
-      /ca holds no certificate/,
+      /--ca \S+text.txt: holds no certificate/,
     ],
+    ['negative port', () => ['serve', '--port', '-1'], 2, /--port must be an integer from 0 to 65535, not -1\n/],
+    ['option without its value', () => ['serve', '--cert', '--echo'], 2, /--cert needs a value/],
     ['required certificate, but of whom', () => ['serve', '--require-cert'], 2, /needs --ca/],
     ['no host', () => ['connect'], 2, /exactly one HOST/],
     ['port out of range', () => ['connect', 'localhost:99999'], 2, /'localhost:99999'/],
@@ -123,6 +152,32 @@ describe('what is wrong is said in one line', () => {
     });
   }
 
+  // In this process, where each case takes no time.
+  const REFUSED: readonly (readonly [string, () => unknown, RegExp])[] = [
+    ['ALPN name that is empty', () => protocols('h2,,x'), /--alpn: .*empty/],
+    ['ALPN list that is empty', () => protocols(''), /--alpn: .*empty/],
+    ['ALPN name that is too long', () => protocols('x'.repeat(256)), /--alpn: .*256 bytes/],
+    ['ALPN list that is too long', () => protocols(Array(235).fill('x'.repeat(255)).join()), /--alpn: .*60160 bytes/],
+    ['ALPN name beyond ASCII', () => protocols('h\u00e9'), /--alpn: .*ASCII/],
+    ...['', 'a b', 'a_b', 'a..b', 'a.', '<b>', 'x'.repeat(64), `${'x.'.repeat(126)}xy`, '\u00e9 \u00e9'].map(
+      (name) => [`server name ${JSON.stringify(name.slice(0, 10))}`, () => serverName(name), /--servername/] as const,
+    ),
+    ...['num-tickets', 'ticket-lifetime', 'resume'].map((name): readonly [string, () => unknown, RegExp] => {
+      const parsed = (): string | undefined => parse([`--${name}`, '-1'], { [name]: 'string' }).values[name];
+      return [`negative ${name}`, () => integer(name, parsed(), 0, 9), RegExp(`--${name} must be .* 0 to 9, not -1$`)];
+    }),
+  ];
+  for (const [name, refused, message] of REFUSED) {
+    test(name, () => assert.throws(refused, { name: 'Error', exitCode: 2, message }));
+  }
+
+  test('what is at the limit is taken', () => {
+    const names = ['x'.repeat(255), 'h2'];
+    assert.deepEqual(protocols(names.join()), names);
+    for (const name of ['localhost', '::1', '192.0.2.1', `${'x.'.repeat(126)}x`]) assert.equal(serverName(name), name);
+    assert.equal(serverName('b\u00fccher.example'), 'xn--bcher-kva.example');
+  });
+
   test('port in use', async (t) => {
     const port = await listen(t, createServer());
     const result = await run(t, ['serve', '--host', '127.0.0.1', '--port', String(port)]);
@@ -136,11 +191,11 @@ describe('what is wrong is said in one line', () => {
     const server = createServer();
     const port = await listen(t, server);
     await new Promise((resolve) => server.close(resolve));
-    const result = await run(t, ['connect', `127.0.0.1:${port}`]);
-    assert.deepEqual(
-      [result.code, result.stderr],
-      [3, `tessera: cannot connect to 127.0.0.1:${port}: the connection was refused\n`],
-    );
+    const result = await run(t, ['connect', `127.0.0.1:${port}`, '--json']);
+    const message = `cannot connect to 127.0.0.1:${port}: the connection was refused`;
+    assert.deepEqual([result.code, result.stderr], [3, `tessera: ${message}\n`]);
+    const [{ time: _, ...event } = {}] = jsonLines(result.stdout);
+    assert.deepEqual(event, { event: 'error', code: 'ECONNREFUSED', alert: null, message });
   });
 
   test('a server that speaks no TLS', async (t) => {
@@ -152,6 +207,39 @@ describe('what is wrong is said in one line', () => {
     assert.equal(result.code, 4);
     assert.match(result.stderr, /^tessera: 127\.0\.0\.1:\d+ is no TLS server: [^\n]+\n$/);
   });
+
+  test('a server that echoes', async (t) => {
+    const port = await listen(
+      t,
+      createServer((socket) => socket.on('error', () => {}).pipe(socket)),
+    );
+    const result = await run(t, ['connect', `127.0.0.1:${port}`]);
+    assert.equal(result.code, 4);
+    assert.match(result.stderr, /^tessera: 127\.0\.0\.1:\d+ is no TLS server: it echoes[^\n]+\n$/);
+  });
+
+  for (const more of [[], ['--resume', '1']]) {
+    test(`a server that fails after the handshake ${more}`, async (t) => {
+      const server = createTlsServer({ cert: readFileSync(path('cert.pem')), key: readFileSync(path('key.pem')) });
+      server.on('connection', (transport: Socket) => {
+        server.once('secureConnection', () => {
+          transport.write(Uint8Array.of(23, 3, 3, 0, 32, ...new Uint8Array(32))); // no record of these keys
+        });
+      });
+      server.on('secureConnection', (socket) => socket.on('error', () => {}));
+      const port = await listen(t, server);
+      const result = await run(t, ['connect', `localhost:${port}`, '--ca', path('cert.pem'), '--json', ...more]);
+      assert.equal(result.code, 4);
+      assert.match(result.stderr, /^tessera: connection failed after the handshake: [^\n]+\n$/);
+      const events = jsonLines(result.stdout);
+      assert.equal(events[0]?.['peer'], `127.0.0.1:${port}`);
+      const { event, code, alert } = events.at(-1) ?? {};
+      assert.deepEqual(
+        [event, code, alert],
+        ['error', 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC', 'bad_record_mac'],
+      );
+    });
+  }
 
   test('a server that hangs up', async (t) => {
     const port = await listen(
@@ -276,7 +364,8 @@ describe('serve and connect', () => {
     const args = ['connect', `localhost:${port}`, '--ca', path('cert.pem')];
     const without = await run(t, args);
     assert.equal(without.code, 4);
-    assert.match(without.stderr, /received certificate_required/);
+    assert.match(without.stderr, /connected +(127\.0\.0\.1|\[::1\]):\d+ in/);
+    assert.match(without.stderr, /\ntessera: the server refused: certificate_required[^\n]*\n$/);
     await server.waitFor('"event":"handshake_failed"');
     const identity = ['--cert', path('cert.pem'), '--key', path('key.pem')];
     assert.equal((await run(t, [...args, ...identity])).code, 0);
