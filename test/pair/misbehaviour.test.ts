@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { concat, fromHex, Secret } from '../../src/bytes/index.ts';
-import type { Output } from '../../src/handshake/index.ts';
 import { nodeCrypto } from '../../src/providers/node/index.ts';
 import { plaintextRecords, RecordProtector } from '../../src/record/index.ts';
 import { trafficKeys } from '../../src/schedule/index.ts';
@@ -14,24 +13,10 @@ import {
   type HandshakeMessage,
   type ServerHello,
 } from '../../src/wire/index.ts';
-import { connect, createWorld, errorOf, Pair, type Side, type WorldOptions } from './pair.ts';
+import { type Change, corrupt } from './corrupt.ts';
+import { connect, createWorld, errorOf, Pair, type WorldOptions } from './pair.ts';
 
 /** Peers that break one rule each. The other side must answer with the alert the RFC names, and say which rule it was. */
-
-type Change = (message: HandshakeMessage) => HandshakeMessage | Uint8Array | readonly (HandshakeMessage | Uint8Array)[];
-
-/** Lets `side` send something else than its handshake wants to. */
-function corrupt(side: Side, change: Change): void {
-  const output = side.engine as unknown as Output;
-  const real = Object.getPrototypeOf(output) as Output;
-  output.send = (raw) => {
-    const sent = change(decodeHandshakeMessage(raw[0]!, raw.subarray(4)));
-    const list = Array.isArray(sent) ? sent : [sent];
-    for (const message of list as (HandshakeMessage | Uint8Array)[]) {
-      real.send.call(output, message instanceof Uint8Array ? message : encodeHandshakeMessage(message));
-    }
-  };
-}
 
 const on =
   <T extends HandshakeMessage['type']>(
