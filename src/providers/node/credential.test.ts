@@ -1,38 +1,34 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import crypto from 'node:crypto';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, test } from 'node:test';
+import { test } from 'node:test';
+import { needs, peer } from '../../../test/support/peers.ts';
+import { cn, dns, email, ip, make, newKey, pem, san, uri } from '../../../test/x509/forge.ts';
 import { latin1 } from '../../bytes/index.ts';
 import type { Signer } from '../../crypto/index.ts';
 import { SignatureScheme } from '../../wire/registry.ts';
 import { createCredential } from './credential.ts';
 import { certificateKey, createSigner } from './signature.ts';
 
-const folder = mkdtempSync(join(tmpdir(), 'credential-'));
-after(() => rmSync(folder, { recursive: true }));
-
-function selfSigned(name: string, altName: string): { cert: string; key: string; der: Uint8Array } {
-  const keyFile = join(folder, `${name}.key`);
-  const certFile = join(folder, `${name}.crt`);
-  execFileSync(
-    'openssl',
-    `req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=${name} -days 2 -keyout ${keyFile} -out ${certFile} -addext subjectAltName=${altName}`.split(
-      ' ',
-    ),
-    { stdio: 'ignore' },
-  );
-  const cert = readFileSync(certFile, 'latin1');
-  return { cert, key: readFileSync(keyFile, 'latin1'), der: new Uint8Array(new crypto.X509Certificate(cert).raw) };
+function selfSigned(name: string, ...altNames: readonly Uint8Array[]): { cert: string; key: string; der: Uint8Array } {
+  const made = make({ subject: cn(name), key: newKey(), extensions: [san(...altNames)] });
+  const key = made.key.privateKey.export({ type: 'pkcs8', format: 'pem' }) as string;
+  return { cert: pem(made.der), key, der: new Uint8Array(made.der) };
 }
 
 const leaf = selfSigned(
   'leaf',
-  'DNS:Example.COM,DNS:*.example.org,IP:192.0.2.1,IP:2001:DB8::1,email:a@b.example,URI:http://u/',
+  dns('Example.COM'),
+  dns('*.example.org'),
+  ip('192.0.2.1'),
+  ip('2001:DB8::1'),
+  email('a@b.example'),
+  uri('http://u/'),
 );
-const issuer = selfSigned('issuer', 'DNS:issuer.example');
+const issuer = selfSigned('issuer', dns('issuer.example'));
 
 test('the chain is the same from PEM, DER, lists and bytes', () => {
   for (const cert of [
@@ -99,7 +95,10 @@ test('a certificate on the wire is DER, never PEM', () => {
   assert.throws(() => certificateKey(new Uint8Array(0)), /DER/);
 });
 
-test('openssl verifies what RSA-PSS and ECDSA signers make', async () => {
+test('openssl verifies what RSA-PSS and ECDSA signers make', async (t) => {
+  if (!needs(t, 'openssl')) return;
+  const folder = mkdtempSync(join(tmpdir(), 'tessera-credential-'));
+  t.after(() => rmSync(folder, { recursive: true }));
   const rsa = crypto.generateKeyPairSync('rsa', { modulusLength: 2048 });
   const ec = crypto.generateKeyPairSync('ec', { namedCurve: 'P-384' });
   const file = (name: string) => join(folder, name);
@@ -110,7 +109,7 @@ test('openssl verifies what RSA-PSS and ECDSA signers make', async () => {
   ] as const) {
     writeFileSync(file('pub'), pair.publicKey.export({ type: 'spki', format: 'pem' }));
     writeFileSync(file('sig'), await createSigner(pair.privateKey).sign(scheme, latin1('data')));
-    const said = execFileSync('openssl', [
+    const said = execFileSync(peer('openssl')!.path, [
       'dgst',
       ...args.split(' '),
       '-verify',
