@@ -1,3 +1,4 @@
+import { toHex } from '../bytes/index.ts';
 import type { Credential, CryptoProvider, KeyExchange } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type {
@@ -13,7 +14,14 @@ import type {
 } from '../handshake/index.ts';
 import { resolveSuite } from '../handshake/index.ts';
 import type { CertificateVerifier } from '../peer-auth/index.ts';
-import { MAX_TICKET_LIFETIME_SECONDS, RingSealer, TicketKeyRing, type TicketSealer } from '../tickets/index.ts';
+import {
+  MAX_TICKET_LIFETIME_SECONDS,
+  openssl,
+  RingSealer,
+  TicketKeyRing,
+  type TicketPolicy,
+  type TicketSealer,
+} from '../tickets/index.ts';
 import {
   CipherSuite,
   type CipherSuiteName,
@@ -45,6 +53,7 @@ export interface CommonOptions {
 }
 
 export interface ServerOptions extends CommonOptions {
+  readonly chooseConfig?: ServerConfig['chooseConfig'];
   readonly credentials?: readonly Credential[] | undefined;
   readonly chooseCredential?: ServerConfig['chooseCredential'];
   readonly alpn?: readonly string[] | undefined;
@@ -63,6 +72,19 @@ export interface TicketOptions {
   readonly count?: number | undefined;
   readonly lifetimeSeconds?: number | undefined;
   readonly sealer?: TicketSealer | false | undefined;
+  /** How many tickets when. Default {@link openssl}: `count` after a full handshake, at most one after a resumption. */
+  readonly policy?: TicketPolicy | undefined;
+  /**
+   * The trust scope: tickets of one scope are not redeemed under another, even with the same keys. Default: a hash of what decides whom
+   * this server lets in (`clientAuth`, `rejectUnauthorized`, the verifier's policy) and of `label`.
+   */
+  readonly scope?: string | undefined;
+  /** Other scopes whose tickets are good here too: at most 8. */
+  readonly alsoAccept?: readonly string[] | undefined;
+  /** The application's part of the default `scope`: a name for each group of virtual hosts that may resume each other's sessions. */
+  readonly label?: string | undefined;
+  /** Longest ticket that is sent, in bytes, 64 to 65,535 (default). */
+  readonly maxLength?: number | undefined;
 }
 
 export interface ClientOptions extends CommonOptions {
@@ -133,6 +155,7 @@ export function createServerConfig(options: ServerOptions): ServerConfig {
   return Object.freeze<ServerConfig>({
     role: 'server',
     ...commonConfig(options),
+    chooseConfig: options.chooseConfig,
     credentials: [...credentials],
     chooseCredential: options.chooseCredential,
     alpn: checkAlpn(options.alpn),
@@ -271,12 +294,33 @@ function checkAlpn(names: readonly string[] = []): readonly string[] {
   return [...names];
 }
 
-function ticketConfig({ tickets = {}, crypto }: ServerOptions): ServerTicketConfig {
-  const { count, lifetimeSeconds, sealer } =
-    typeof tickets === 'number' ? { count: tickets } : (tickets as TicketOptions);
+function ticketConfig(options: ServerOptions): ServerTicketConfig {
+  const { crypto } = options;
+  const tickets: TicketOptions =
+    typeof options.tickets === 'number' ? { count: options.tickets } : (options.tickets ?? {});
+  const { sealer, alsoAccept = [] } = tickets;
+  const scope = tickets.scope ?? trustScope(options, tickets.label ?? '');
+  inRange('tickets.alsoAccept.length', alsoAccept.length, 0, 8);
   return {
-    count: inRange('tickets.count', count ?? 2, 0, Number.MAX_SAFE_INTEGER),
-    lifetimeSeconds: inRange('tickets.lifetimeSeconds', lifetimeSeconds ?? 7_200, 1, MAX_TICKET_LIFETIME_SECONDS),
+    count: inRange('tickets.count', tickets.count ?? 2, 0, Number.MAX_SAFE_INTEGER),
+    policy: tickets.policy ?? openssl(),
+    lifetimeSeconds: inRange(
+      'tickets.lifetimeSeconds',
+      tickets.lifetimeSeconds ?? 7_200,
+      1,
+      MAX_TICKET_LIFETIME_SECONDS,
+    ),
+    scope,
+    scopes: [scope, ...alsoAccept],
+    maxLength: inRange('tickets.maxLength', tickets.maxLength ?? 0xffff, 64, 0xffff),
     sealer: sealer === false ? undefined : (sealer ?? new RingSealer(new TicketKeyRing({ crypto }), crypto)),
   };
+}
+
+/** What decides whom this server lets in. A ticket spares the client that decision, so it must not be spared a stricter one. */
+function trustScope(options: ServerOptions, label: string): string {
+  const { crypto, verifier, clientAuth = 'none', rejectUnauthorized = true } = options;
+  const policy = verifier?.policy ?? (verifier?.authorities ?? []).map(toHex);
+  const facts = JSON.stringify([label, clientAuth, clientAuth === 'none' || rejectUnauthorized, policy]);
+  return toHex(crypto.kdf('sha256').hash(new TextEncoder().encode(facts)));
 }

@@ -68,7 +68,8 @@ export function createClientEngine(config: ClientConfig, options: ClientEngineOp
 
 type State = ClientState | ServerState;
 type Context = {
-  readonly config: ServerConfig | ClientConfig;
+  /** A server's may be replaced when the ClientHello is there. */
+  config: ServerConfig | ClientConfig;
   readonly options: {
     readonly serverName: string | undefined;
     readonly tickets: NonNullable<ClientEngineOptions['tickets']>;
@@ -134,7 +135,7 @@ class Engine implements TlsEngine, Output {
       // Without the tickets, whose PSKs need not outlive the ClientHello.
       options: { serverName: options.serverName, tickets: [] },
       out: this,
-      tickets: { count: isServer ? config.tickets.count : 0, appData: new Uint8Array(0), generated: 0 },
+      tickets: { count: undefined, appData: new Uint8Array(0), generated: 0 },
     };
     // The two tables have states and contexts of their own; the engine only passes on what they gave it.
     this.#handlers = (isServer ? serverHandlers : clientHandlers) as unknown as Handlers;
@@ -280,7 +281,8 @@ class Engine implements TlsEngine, Output {
   }
 
   get numTickets(): number {
-    return this.#cx.tickets.count;
+    const { config, tickets } = this.#cx;
+    return config.role === 'server' ? (tickets.count ?? config.tickets.count) : (tickets.count ?? 0);
   }
 
   set numTickets(count: number) {

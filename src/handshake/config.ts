@@ -1,10 +1,12 @@
 import type { Aead, Credential, CryptoProvider, HashName, KeyExchange, MaybePromise } from '../crypto/index.ts';
 import type { CertificateVerifier } from '../peer-auth/index.ts';
-import type { ClientTicket, TicketSealer } from '../tickets/index.ts';
+import type { ClientTicket, TicketPolicy, TicketSealer } from '../tickets/index.ts';
 
 /** Milliseconds since the epoch; the only clock of the protocol. */
 export interface Clock {
   now(): number;
+  /** Calls `run` once after so many milliseconds, unless the function it returns is called before. Without it nothing has a deadline. */
+  after?(milliseconds: number, run: () => void): () => void;
 }
 
 /** A TLS cipher suite, resolved against the crypto provider. */
@@ -90,7 +92,13 @@ export interface CertificateRequestInfo {
 export interface ServerTicketConfig {
   /** Tickets after a full handshake; a resumption gets at most one. 0: none on the wire. Default 2. */
   readonly count: number;
+  readonly policy: TicketPolicy;
   readonly lifetimeSeconds: number;
+  /** What decides about trust here, in one string. Tickets are sealed under it; `scopes` are those that are opened: this one, then others that the application trusts as much. */
+  readonly scope: string;
+  readonly scopes: readonly string[];
+  /** Longest ticket that is sent, in bytes. Default 65,535; below about 16,000 NewSessionTicket fits one record. */
+  readonly maxLength: number;
   /** `undefined`: tickets are neither issued nor redeemed. */
   readonly sealer: TicketSealer | undefined;
 }
@@ -99,6 +107,8 @@ export type ClientAuth = 'none' | 'request' | 'require';
 
 export interface ServerConfig extends CommonConfig {
   readonly role: 'server';
+  /** Asked about the first ClientHello: go on with another config, or with this one. A `TlsAlertError` refuses with its alert. */
+  readonly chooseConfig: ((hello: ClientHelloInfo) => MaybePromise<ServerConfig | undefined>) | undefined;
   readonly credentials: readonly Credential[];
   /** Asked first; `undefined` falls back to `credentials`. `'unrecognized_name'` refuses the connection with that alert. */
   readonly chooseCredential:
@@ -106,8 +116,8 @@ export interface ServerConfig extends CommonConfig {
     | undefined;
   /** Names in order of preference; empty: the extension is ignored. */
   readonly alpn: readonly string[];
-  /** Replaces `alpn`; `undefined` refuses with `no_application_protocol`. */
-  readonly chooseAlpn: ((hello: ClientHelloInfo) => MaybePromise<string | undefined>) | undefined;
+  /** Replaces `alpn`; `null` goes on without a protocol, `undefined` refuses with `no_application_protocol`. */
+  readonly chooseAlpn: ((hello: ClientHelloInfo) => MaybePromise<string | null | undefined>) | undefined;
   readonly clientAuth: ClientAuth;
   /** Needed unless `clientAuth` is `none`. */
   readonly verifier: CertificateVerifier | undefined;

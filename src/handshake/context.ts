@@ -35,6 +35,7 @@ export interface Output {
 
 /** What a handshake may have to wait for. The engine's state then reads `parked:<question>`. */
 export type Question =
+  | 'chooseConfig'
   | 'generateKeyShare'
   | 'deriveSharedSecret'
   | 'chooseCredential'

@@ -114,7 +114,7 @@ export class SecureContext {
       credentials: this.credentials,
       clientAuth,
       verifier: clientAuth === 'none' ? undefined : this.#verifier,
-      tickets: { ...tickets, sealer: new RingSealer(ring, nodeCrypto, label === undefined ? {} : { label }) },
+      tickets: { ...tickets, label, sealer: new RingSealer(ring, nodeCrypto) },
     });
   }
 

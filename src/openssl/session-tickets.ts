@@ -63,20 +63,13 @@ export function copyOfState(state: TicketState): TicketState {
   return { ...state, psk: copyOf(state.psk) };
 }
 
-/** The ticket keys of a context. A ticket opens only under the session id context it was sealed under. */
+/** The ticket keys of a context. */
 export class TicketKeys {
   /** Keys open for seven days after they sealed their last ticket, so that no lifetime is cut short. */
-  readonly #ring = new TicketKeyRing({ crypto: nodeCrypto, openForSeconds: MAX_TICKET_LIFETIME_SECONDS });
-  readonly #sealers = new Map<string, TicketSealer>();
-
-  sealer(scope: string): TicketSealer {
-    let sealer = this.#sealers.get(scope);
-    if (sealer === undefined) {
-      sealer = new RingSealer(this.#ring, nodeCrypto, { label: scope });
-      this.#sealers.set(scope, sealer);
-    }
-    return sealer;
-  }
+  readonly sealer: RingSealer = new RingSealer(
+    new TicketKeyRing({ crypto: nodeCrypto, openForSeconds: MAX_TICKET_LIFETIME_SECONDS }),
+    nodeCrypto,
+  );
 }
 
 /** What a connection's sealer looks at, each time anew: the program may change it between two tickets. */
@@ -89,24 +82,24 @@ export interface SealerHost {
   onMissingContext(): void;
 }
 
-/** Tickets of one connection: sealed, or with SSL_OP_NO_TICKET an id of a session that is kept here. */
+/** Tickets of one connection: sealed, or with SSL_OP_NO_TICKET an id of a session that is kept here. They open only under the session id context they were made under. */
 export function connectionSealer(host: SealerHost): TicketSealer {
   const scope = (): string => toHex(host.settings.sidContext);
   const stateful = (): boolean => host.settings.has(SSL_OP_NO_TICKET);
   const stores = (): boolean =>
     (host.sessionCtx.cacheMode & SSL_SESS_CACHE_SERVER) !== 0 &&
     (host.sessionCtx.cacheMode & SSL_SESS_CACHE_NO_INTERNAL_STORE) === 0;
-  const sealed = (): TicketSealer => host.sessionCtx.keys.sealer(scope());
+  const sealed = (): RingSealer => host.sessionCtx.keys.sealer;
 
   function open(ticket: Uint8Array, now: number): TicketState | TicketDecline {
     if (stateful()) return host.sessionCtx.cache.find(ticket, scope(), now);
-    return sealed().open(ticket, now) as TicketState | TicketDecline;
+    return sealed().open(ticket, now, { scopes: [scope()], serverName: undefined });
   }
   return {
     maxLifetimeSeconds: (now) => (stateful() ? MAX_TICKET_LIFETIME_SECONDS : sealed().maxLifetimeSeconds(now)),
     seal(state, now) {
       host.onSeal(copyOfState(state));
-      if (!stateful()) return sealed().seal(state, now);
+      if (!stateful()) return sealed().seal(state, now, { scope: scope() });
       const id = nodeCrypto.random(SESSION_ID_LENGTH);
       if (stores()) host.sessionCtx.cache.put(id, state, scope());
       return id;

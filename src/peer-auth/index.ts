@@ -32,6 +32,11 @@ export interface CertificateVerifier {
   verify(question: PeerQuestion): MaybePromise<PeerVerdict>;
   /** Distinguished names (DER) of the authorities, for `certificate_authorities`. */
   readonly authorities?: readonly Uint8Array[];
+  /**
+   * Names the policy: verifiers with the same name accept the same peers. Part of the trust scope of tickets.
+   * Without it `authorities` stand for the policy, so a policy of your own wants a name of its own.
+   */
+  readonly policy?: string;
 }
 
 /** What is known of the peer after it was authenticated, in this handshake or in the one its ticket came from. */

@@ -7,12 +7,15 @@ export {
   type TicketKeyRingOptions,
   type TicketKeyState,
 } from './key-ring.ts';
-export { RingCookieSealer, type RingCookieSealerOptions, RingSealer, type RingSealerOptions } from './sealer.ts';
+export * from './policy.ts';
+export * from './replay.ts';
+export { RingCookieSealer, type RingCookieSealerOptions, RingSealer } from './sealer.ts';
 export {
   decodeClientTicket,
   decodeTicketState,
   encodeClientTicket,
   encodeTicketState,
+  TICKET_ID_LENGTH,
   TICKET_STATE_LABEL,
 } from './state.ts';
 export * from './types.ts';

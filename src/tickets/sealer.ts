@@ -5,13 +5,24 @@ import { Reader } from '../wire/reader.ts';
 import { Writer } from '../wire/writer.ts';
 import type { TicketKeyRing } from './key-ring.ts';
 import { decodeTicketState, encodeTicketState, TICKET_STATE_LABEL } from './state.ts';
-import { MAX_TICKET_LIFETIME_SECONDS, type TicketDecline, type TicketSealer, type TicketState } from './types.ts';
+import {
+  MAX_TICKET_LIFETIME_SECONDS,
+  type SealRequest,
+  type TicketDecline,
+  type TicketQuestion,
+  type TicketSealer,
+  type TicketState,
+} from './types.ts';
 
 const COOKIE_LABEL = 'tessera hello retry cookie';
 const SALT_LENGTH = 32;
 const PADDING_STEP = 64;
 const NO_ADDITIONAL_DATA = new Uint8Array(0);
 const NONCE = new Uint8Array(12);
+const utf8 = new TextEncoder();
+/** For programs that use a sealer on their own. */
+const UNSCOPED_SEAL: SealRequest = { scope: '' };
+const UNSCOPED: TicketQuestion = { scopes: [''], serverName: undefined };
 /** The longest ticket and the longest cookie of the protocol, in bytes. */
 const MAX_SEALED_LENGTH = 0xffff;
 
@@ -26,10 +37,9 @@ class Box {
   readonly #crypto: CryptoProvider;
   readonly #kdf: Kdf;
   readonly #aead: Aead;
-  readonly #info: Uint8Array;
+  readonly #label: string;
 
-  /** The salt after `scope` has a fixed length and the parts before it are fixed, so that no two are derived alike. */
-  constructor(ring: TicketKeyRing, crypto: CryptoProvider, label: string, scope: string) {
+  constructor(ring: TicketKeyRing, crypto: CryptoProvider, label: string) {
     const aead = crypto.aead('aes-256-gcm') ?? crypto.aead('chacha20-poly1305');
     if (aead === undefined) {
       throw new TlsUsageError(
@@ -41,7 +51,7 @@ class Box {
     this.#crypto = crypto;
     this.#kdf = crypto.kdf('sha256');
     this.#aead = aead;
-    this.#info = new TextEncoder().encode(`${label}|${aead.name}|${scope}`);
+    this.#label = `${label}|${aead.name}`;
   }
 
   /** Bytes added to a plaintext. */
@@ -50,14 +60,14 @@ class Box {
   }
 
   /** `undefined` when no key of the ring seals at `now`. Wipes `plaintext`. */
-  seal(plaintext: Uint8Array, now: number): Uint8Array | undefined {
+  seal(plaintext: Uint8Array, now: number, scope: string): Uint8Array | undefined {
     const key = this.#ring.sealingKey(now);
     if (key === undefined) {
       plaintext.fill(0);
       return undefined;
     }
     const salt = this.#crypto.random(SALT_LENGTH);
-    const ciphertext = this.#withKey(key.secret.bytes, salt, (aeadKey) =>
+    const ciphertext = this.#withKey(key.secret.bytes, scope, salt, (aeadKey) =>
       aeadKey.seal(NONCE, NO_ADDITIONAL_DATA, plaintext),
     );
     plaintext.fill(0);
@@ -65,22 +75,26 @@ class Box {
   }
 
   /** The plaintext, for the caller to wipe; `undefined` when no key of the ring opens it at `now`. */
-  open(sealed: Uint8Array, now: number): Uint8Array | undefined {
+  open(sealed: Uint8Array, now: number, scopes: readonly string[]): Uint8Array | undefined {
     if (sealed.length < this.overhead || sealed.length > MAX_SEALED_LENGTH) return undefined;
     const salt = sealed.subarray(0, SALT_LENGTH);
     const ciphertext = sealed.subarray(SALT_LENGTH);
     for (const key of this.#ring.openingKeys(now)) {
-      const plaintext = this.#withKey(key.secret.bytes, salt, (aeadKey) =>
-        aeadKey.open(NONCE, NO_ADDITIONAL_DATA, ciphertext),
-      );
-      if (plaintext !== undefined) return plaintext;
+      for (const scope of scopes) {
+        const plaintext = this.#withKey(key.secret.bytes, scope, salt, (aeadKey) =>
+          aeadKey.open(NONCE, NO_ADDITIONAL_DATA, ciphertext),
+        );
+        if (plaintext !== undefined) return plaintext;
+      }
     }
     return undefined;
   }
 
   /** One HMAC: ring keys are uniform, so HKDF-Expand takes them as they are, and a key used once needs no nonce of its own. */
-  #withKey<T>(secret: Uint8Array, salt: Uint8Array, use: (key: AeadKey) => T): T {
-    const material = this.#kdf.expand(secret, concat(this.#info, salt), this.#aead.keyLength);
+  #withKey<T>(secret: Uint8Array, scope: string, salt: Uint8Array, use: (key: AeadKey) => T): T {
+    // The salt after `scope` has a fixed length and the parts before it are fixed, so that no two are derived alike.
+    const info = concat(utf8.encode(`${this.#label}|${scope}`), salt);
+    const material = this.#kdf.expand(secret, info, this.#aead.keyLength);
     const key = this.#aead.withKey(material);
     material.fill(0);
     try {
@@ -91,16 +105,9 @@ class Box {
   }
 }
 
-export interface RingSealerOptions {
-  /**
-   * The trust scope: tickets sealed with one label are not opened with another, even under the same ring. Use one for each group of
-   * virtual hosts that may resume each other's sessions. Default empty.
-   */
-  readonly label?: string;
-}
-
 /**
  * Seals the whole state into the ticket, under the keys of a {@link TicketKeyRing}. Synchronous, and keeps nothing.
+ * The scope goes into the derivation of the key of each ticket.
  *
  * The state is padded to a multiple of 64 bytes, so that the length of a ticket says little about what is inside.
  * AES-256-GCM, or ChaCha20-Poly1305 where the provider lacks it: hosts that share keys must agree in this.
@@ -110,9 +117,9 @@ export class RingSealer implements TicketSealer {
   readonly #ring: TicketKeyRing;
   readonly #box: Box;
 
-  constructor(ring: TicketKeyRing, crypto: CryptoProvider, options: RingSealerOptions = {}) {
+  constructor(ring: TicketKeyRing, crypto: CryptoProvider) {
     this.#ring = ring;
-    this.#box = new Box(ring, crypto, TICKET_STATE_LABEL, options.label ?? '');
+    this.#box = new Box(ring, crypto, TICKET_STATE_LABEL);
   }
 
   /** Whole seconds from `now` until the sealing key is destroyed, at most seven days. 0 when no key seals. */
@@ -126,21 +133,21 @@ export class RingSealer implements TicketSealer {
    * The ticket; `undefined` when no key seals at `now`, when the ticket would outlive its key, or when the state is too large.
    * Throws {@link TlsUsageError} `ticket.bad_field` when a value of the state is out of range.
    */
-  seal(state: TicketState, now: number): Uint8Array | undefined {
+  seal(state: TicketState, now: number, { scope }: SealRequest = UNSCOPED_SEAL): Uint8Array | undefined {
     const key = this.#ring.sealingKey(now);
     if (key === undefined || state.issuedAt + state.lifetimeSeconds * 1_000 > key.openUntil) return undefined;
     const encoded = encodeTicketState(state);
     if (encoded === undefined) return undefined;
     const plaintext = pad(encoded);
     encoded.fill(0);
-    return this.#box.seal(plaintext, now);
+    return this.#box.seal(plaintext, now, scope);
   }
 
   /** The state, or why not: `no_key` (also for bytes that were changed or are no ticket), `malformed`, `expired`. No ticket makes it throw. */
-  open(ticket: Uint8Array, now: number): TicketState | TicketDecline {
+  open(ticket: Uint8Array, now: number, { scopes }: TicketQuestion = UNSCOPED): TicketState | TicketDecline {
     // Every ticket of ours has a padded length; others are not worth the tries.
     if ((ticket.length - this.#box.overhead) % PADDING_STEP !== 0) return 'no_key';
-    const plaintext = this.#box.open(ticket, now);
+    const plaintext = this.#box.open(ticket, now, scopes);
     if (plaintext === undefined) return 'no_key';
     const state = unpad(plaintext);
     plaintext.fill(0);
@@ -166,7 +173,9 @@ function unpad(padded: Uint8Array): TicketState | undefined {
   return length > padded.length - 2 ? undefined : decodeTicketState(padded.subarray(2, 2 + length));
 }
 
-export interface RingCookieSealerOptions extends RingSealerOptions {
+export interface RingCookieSealerOptions {
+  /** Cookies sealed with one label do not open with another. Default empty. */
+  readonly label?: string;
   /** How far, in seconds, the clocks at sealing and opening may lie apart, either way: 1 to 3,600. Default 30. */
   readonly validForSeconds?: number;
 }
@@ -179,6 +188,7 @@ export interface RingCookieSealerOptions extends RingSealerOptions {
  */
 export class RingCookieSealer {
   readonly #box: Box;
+  readonly #scope: string;
   readonly #validForMs: number;
 
   constructor(ring: TicketKeyRing, crypto: CryptoProvider, options: RingCookieSealerOptions = {}) {
@@ -187,7 +197,8 @@ export class RingCookieSealer {
       throw new TlsUsageError('cookie.bad_option', `validForSeconds is ${seconds}, it must be from 1 to 3,600`);
     }
     this.#validForMs = seconds * 1_000;
-    this.#box = new Box(ring, crypto, COOKIE_LABEL, options.label ?? '');
+    this.#scope = options.label ?? '';
+    this.#box = new Box(ring, crypto, COOKIE_LABEL);
   }
 
   /** Throws {@link TlsUsageError}: `cookie.no_key` when no key of the ring seals at `now`, `cookie.too_long`. */
@@ -196,7 +207,7 @@ export class RingCookieSealer {
     if (plaintext.length + this.#box.overhead > MAX_SEALED_LENGTH) {
       throw new TlsUsageError('cookie.too_long', `${content.length} bytes do not fit into a cookie`);
     }
-    const cookie = this.#box.seal(plaintext, now);
+    const cookie = this.#box.seal(plaintext, now, this.#scope);
     if (cookie === undefined) {
       throw new TlsUsageError('cookie.no_key', 'no key of the ring seals at this time; add one');
     }
@@ -205,7 +216,7 @@ export class RingCookieSealer {
 
   /** The content; `undefined` when no key opens it, or it was sealed too long ago or too far ahead. No cookie makes it throw. */
   open(cookie: Uint8Array, now: number): Uint8Array | undefined {
-    const plaintext = this.#box.open(cookie, now);
+    const plaintext = this.#box.open(cookie, now, [this.#scope]);
     if (plaintext === undefined || plaintext.length < 8) return undefined;
     const reader = new Reader(plaintext);
     return Math.abs(now - reader.u64()) <= this.#validForMs ? reader.rest() : undefined;

@@ -14,6 +14,7 @@ import {
 import { type ClientTicket, MAX_TICKET_LIFETIME_SECONDS, type TicketState } from './types.ts';
 
 const full: TicketState = {
+  id: fromHex('000102030405060708090a0b0c0d0e0f'),
   psk: new Uint8Array(32).fill(0xaa),
   cipherSuite: 0x1301,
   issuedAt: 1_790_000_000_123,
@@ -29,17 +30,19 @@ const full: TicketState = {
     authorized: false,
     authorizationError: 'CERT_HAS_EXPIRED',
   },
+  identity: 'user 7',
   appData: fromHex('cafe'),
 };
 
 const GOLDEN_STATE = [
-  '01', // version
+  '02', // version
   '20aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa', // psk
   '1301', // cipher suite
   '00001c20', // lifetime
   'deadbeef', // age_add
   '000001a0c4506c7b', // issued at
   '000001a0c4412b88', // authenticated at
+  '000102030405060708090a0b0c0d0e0f', // id
   '0f', // server name, alpn, group, error; neither authorized nor truncated
   '000c686f73742e6578616d706c65',
   '00026832',
@@ -47,6 +50,7 @@ const GOLDEN_STATE = [
   '0010434552545f4841535f45585049524544',
   '00004000', // early data
   '00000b0000033001020000023003', // chain
+  '0006757365722037', // identity
   '0002cafe', // app data
 ].join('');
 
@@ -111,8 +115,16 @@ const common = {
 };
 const commonKeys = ['psk', 'cipherSuite', 'lifetimeSeconds', 'ageAdd', 'maxEarlyDataSize'] as const;
 const anyState: fc.Arbitrary<TicketState> = fc.record(
-  { ...common, issuedAt: time, authenticatedAt: time, client: peer, appData: bytes(0, 300) },
-  { requiredKeys: [...commonKeys, 'issuedAt', 'authenticatedAt', 'client', 'appData'], noNullPrototype: true },
+  {
+    ...common,
+    id: bytes(16, 16),
+    issuedAt: time,
+    authenticatedAt: time,
+    client: peer,
+    identity: text.filter((identity) => identity !== ''),
+    appData: bytes(0, 300),
+  },
+  { requiredKeys: [...commonKeys, 'id', 'issuedAt', 'authenticatedAt', 'client', 'appData'], noNullPrototype: true },
 );
 const anyClientTicket: fc.Arbitrary<ClientTicket> = fc.record(
   { ...common, ticket: bytes(1, 300), nonce: bytes(0, 255), receivedAt: time, authenticatedAt: time, server: peer },
@@ -156,7 +168,7 @@ test('junk decodes to undefined, or to ticket.malformed when the program hands i
     const longer = new Uint8Array([...golden, 0]);
     assert.equal(decodeTicketState(longer), undefined);
     malformed(longer);
-    for (const version of [0, 2, 0x30, 255]) {
+    for (const version of [0, 3, 0x30, 255]) {
       const other = golden.slice();
       other[0] = version;
       assert.equal(decodeTicketState(other), undefined);

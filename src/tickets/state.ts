@@ -17,24 +17,27 @@ export const WHOLE_CHAIN_STATE_LENGTH = 16_000;
 /** The largest encoded state, in bytes: leaves room for the rest of the ClientHello (at most 65,536 bytes) that brings the ticket back. */
 export const MAX_TICKET_STATE_LENGTH = 60_000;
 
-const TICKET_STATE_VERSION = 1;
+const TICKET_STATE_VERSION = 2;
 const CLIENT_TICKET_VERSION = 1;
+/** Bytes of {@link TicketState.id}. */
+export const TICKET_ID_LENGTH = 16;
 
 /*
- * Version 1. The PSK is second in both, at a fixed offset.
+ * The PSK is second in both, at a fixed offset.
  *
  *   struct {                               struct {
- *     uint8  version = 1;                    uint8  version = 1;
+ *     uint8  version = 2;                    uint8  version = 1;
  *     opaque psk<1..255>;                    opaque psk<1..255>;
  *     uint16 cipher_suite;                   uint16 cipher_suite;
  *     uint32 lifetime_seconds;               uint32 lifetime_seconds;
  *     uint32 age_add;                        uint32 age_add;
  *     uint64 issued_at;                      uint64 received_at;
  *     uint64 authenticated_at;               uint64 authenticated_at;
- *     Session session;                       opaque nonce<0..255>;
- *     opaque app_data<0..2^16-1>;            opaque ticket<1..2^16-1>;
- *   } TicketState;                           Session session;
- *                                          } ClientTicket;
+ *     opaque id[16];                         opaque nonce<0..255>;
+ *     Session session;                       opaque ticket<1..2^16-1>;
+ *     opaque identity<0..2^16-1>;            Session session;
+ *     opaque app_data<0..2^16-1>;          } ClientTicket;
+ *   } TicketState;
  *
  *   struct {
  *     uint8  flags;                                // which of the next four are there, and two truths
@@ -61,7 +64,7 @@ interface Session {
 }
 
 /**
- * The bytes of a ticket state, version 1. They hold the PSK: seal them, then wipe them.
+ * The bytes of a ticket state, version 2. They hold the PSK: seal them, then wipe them.
  *
  * When the client's chain makes the state longer than {@link WHOLE_CHAIN_STATE_LENGTH}, only its leaf is kept and
  * `client.chainTruncated` is set. `undefined` when the state is longer than {@link MAX_TICKET_STATE_LENGTH} even so.
@@ -88,7 +91,9 @@ function ticketStateBytes(state: TicketState, peer: PeerIdentity): Uint8Array {
   writeHead(w, TICKET_STATE_VERSION, state);
   w.u64(time('issuedAt', state.issuedAt));
   w.u64(time('authenticatedAt', state.authenticatedAt));
+  w.raw(vector('id', state.id, TICKET_ID_LENGTH, TICKET_ID_LENGTH));
   writeSession(w, { ...state, peer });
+  w.opaque(2, text('identity', state.identity ?? ''));
   w.opaque(2, state.appData);
   return finishWithPsk(w, state.psk);
 }
@@ -100,10 +105,12 @@ export function decodeTicketState(encoded: Uint8Array): TicketState | undefined 
     const head = readHead(r, TICKET_STATE_VERSION);
     const issuedAt = r.u64();
     const authenticatedAt = r.u64();
+    const id = copyOf(r.bytes(TICKET_ID_LENGTH));
     const { peer, ...session } = readSession(r);
+    const identity = readText(r);
     const appData = copyOf(r.opaque(2, 0, MAX_TICKET_STATE_LENGTH));
     r.finish();
-    return { ...head, issuedAt, authenticatedAt, ...session, client: peer, appData };
+    return { ...head, id, issuedAt, authenticatedAt, ...session, client: peer, ...(identity && { identity }), appData };
   } catch {
     return undefined;
   }

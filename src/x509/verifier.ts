@@ -1,4 +1,4 @@
-import { equal, fromLatin1 } from '../bytes/index.ts';
+import { equal, fromLatin1, latin1, toHex } from '../bytes/index.ts';
 import type { CryptoProvider, MaybePromise, PublicKey } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { CertificateVerifier, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
@@ -33,12 +33,20 @@ const MAX_CERTIFICATES = 32;
  */
 export function createVerifier(
   options: VerifierOptions,
-): CertificateVerifier & { readonly authorities: readonly Uint8Array[] } {
+): CertificateVerifier & { readonly authorities: readonly Uint8Array[]; readonly policy: string } {
   const anchors = new AnchorStore(options);
   return {
     verify: (question) => verify(question, options.crypto, anchors),
     authorities: anchors.subjects,
+    policy: policyName(options),
   };
+}
+
+/** A hash of the anchors, in whatever order they were given. */
+function policyName({ crypto, anchors }: VerifierOptions): string {
+  const kdf = crypto.kdf('sha256');
+  const hashes = anchors.map((der) => toHex(kdf.hash(der))).sort();
+  return `anchors:${toHex(kdf.hash(latin1(hashes.join(','))))}`;
 }
 
 /** Trust anchors by subject. Only subjects are read at first: there are often more than a hundred anchors, and one is needed. */

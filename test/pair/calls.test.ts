@@ -71,8 +71,8 @@ test('any calls in any state, also from inside events, keep to the rules', { tim
       tickets: {
         sealer: {
           maxLifetimeSeconds: (now) => sealer!.maxLifetimeSeconds(now),
-          seal: async (state, now) => later(await sealer!.seal(state, now)),
-          open: async (bytes, now) => later(await sealer!.open(bytes, now)),
+          seal: async (...args) => later(await sealer!.seal(...args)),
+          open: async (...args) => later(await sealer!.open(...args)),
         },
       },
     },

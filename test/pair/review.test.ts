@@ -434,8 +434,8 @@ describe('tickets', () => {
     const real = new RingSealer(new TicketKeyRing({ crypto: serverConfig.crypto }), serverConfig.crypto);
     return {
       maxLifetimeSeconds: (now) => real.maxLifetimeSeconds(now),
-      seal: (state, now) => real.seal(state, now),
-      open: (ticket, now) => real.open(ticket, now),
+      seal: (...args) => real.seal(...args),
+      open: (...args) => real.open(...args),
       ...parts(real),
     };
   };
@@ -468,13 +468,13 @@ describe('tickets', () => {
     const seals: (() => void)[] = [];
     let slow = false;
     const sealer = await sealerWith((real) => ({
-      seal: (state, now) => {
+      seal: (state, ...rest) => {
         psks.push(state.psk);
-        const ticket = real.seal(state, now);
+        const ticket = real.seal(state, ...rest);
         return slow ? new Promise((resolve) => seals.push(() => resolve(ticket))) : ticket;
       },
-      open: (ticket, now) => {
-        const state = real.open(ticket, now);
+      open: (...args) => {
+        const state = real.open(...args);
         if (typeof state !== 'string') psks.push(state.psk);
         return state;
       },
@@ -529,7 +529,7 @@ describe('tickets', () => {
     const sealer = await sealerWith(() => ({}));
     const { identity } = await createWorld();
     const untrusting = { verify: () => ({ trusted: false, code: 'X', message: 'x', alert: 'unknown_ca' }) as const };
-    const common = { clientAuth: 'request', verifier: untrusting, tickets: { sealer } } as const;
+    const common = { clientAuth: 'request', verifier: untrusting, tickets: { sealer, scope: 'shared' } } as const;
     const client = { credentials: [identity.credential] };
     const lax = await createWorld({ identity, client, server: { ...common, rejectUnauthorized: false } });
     const strict = await createWorld({ identity, client, server: { ...common, rejectUnauthorized: true } });

@@ -18,12 +18,22 @@ import type { Retry, ServerContext, ServerState, ServerStateAt } from './states.
 
 type Go = Extract<Decision, { kind: 'go' }>;
 
-/** The first ClientHello: decide, then act. */
+/** The first ClientHello: whose is it? */
 export function onClientHello(
   _state: ServerStateAt<'expect_client_hello'>,
   hello: Received<ClientHello>,
   cx: ServerContext,
 ): Next<ServerState> {
+  const { chooseConfig } = cx.config;
+  if (chooseConfig === undefined) return onFirstHello(hello, cx);
+  return ask('chooseConfig', chooseConfig(helloInfo(hello)), (config) => {
+    if (config !== undefined) cx.config = config;
+    return onFirstHello(hello, cx);
+  });
+}
+
+/** Decide, then act. */
+function onFirstHello(hello: Received<ClientHello>, cx: ServerContext): Next<ServerState> {
   const decision = negotiate(hello, cx.config);
   if (decision.kind === 'refuse') throw decision.error;
   const retry = openRetryCookie(hello, cx);
@@ -92,7 +102,8 @@ function withAlpn(
   const offered = hello.extensions.alpn;
   if (offered === undefined || (config.alpn.length === 0 && !config.chooseAlpn)) return then(undefined);
   const choice = config.chooseAlpn ? config.chooseAlpn(helloInfo(hello)) : chooseAlpn(config.alpn, offered);
-  const check = (alpn: string | undefined): Next<ServerState> => {
+  const check = (alpn: string | null | undefined): Next<ServerState> => {
+    if (alpn === null) return then(undefined);
     if (alpn === undefined || !offered.includes(alpn))
       throw peerFault('client_hello.no_application_protocol', `the client offers ${offered.join(', ')}`);
     return then(alpn);

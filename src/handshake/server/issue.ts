@@ -2,6 +2,8 @@ import type { MaybePromise } from '../../crypto/index.ts';
 import { ticketPsk } from '../../schedule/index.ts';
 import {
   MAX_TICKET_LIFETIME_SECONDS,
+  type SealRequest,
+  TICKET_ID_LENGTH,
   type TicketDecline,
   type TicketSealer,
   type TicketState,
@@ -17,8 +19,9 @@ import type { ServerConnected, ServerContext } from './states.ts';
  * @spec rfc9846#section-4.7.1
  */
 export function issueAutomaticTickets(state: ServerConnected, cx: ServerContext): void {
-  const most = state.info.resumed ? 1 : cx.config.limits.ticketsSent;
-  for (let sent = 0; sent < Math.min(cx.tickets.count, most); sent++) {
+  const { config, tickets } = cx;
+  const most = state.info.resumed ? 1 : config.limits.ticketsSent;
+  for (let sent = 0; sent < Math.min(tickets.count ?? config.tickets.count, most); sent++) {
     if (!issueTicket(state, false, cx)) return;
   }
 }
@@ -53,6 +56,7 @@ export function issueTicket(state: ServerConnected, requested: boolean, cx: Serv
   const index = tickets.generated++;
   const nonce = new Writer(8).u64(index).finish();
   const ticketState: TicketState = {
+    id: config.crypto.random(TICKET_ID_LENGTH),
     psk: ticketPsk(state.kdf, state.resumptionSecret, nonce),
     cipherSuite: state.info.cipherSuite,
     issuedAt: now,
@@ -83,7 +87,7 @@ export function issueTicket(state: ServerConnected, requested: boolean, cx: Serv
       out.emit({ type: 'ticket_issued', index, requested, ticket, nonce, state: open });
     }
   };
-  const sealed = seal(sealer, ticketState, now);
+  const sealed = seal(sealer, ticketState, now, { scope: config.tickets.scope });
   if (isPromise(sealed)) out.defer(sealed, deliver);
   else deliver(sealed);
   return true;
@@ -100,11 +104,16 @@ function longestLifetime(sealer: TicketSealer, now: number): number | undefined 
 }
 
 /** Seals, then wipes the PSK. A sealer that fails costs the ticket, never the connection. */
-function seal(sealer: TicketSealer, state: TicketState, now: number): MaybePromise<Uint8Array | undefined> {
+function seal(
+  sealer: TicketSealer,
+  state: TicketState,
+  now: number,
+  request: SealRequest,
+): MaybePromise<Uint8Array | undefined> {
   const wipe = (): void => void state.psk.fill(0);
   let sealed: MaybePromise<Uint8Array | undefined>;
   try {
-    sealed = sealer.seal(state, now);
+    sealed = sealer.seal(state, now, request);
   } catch {
     sealed = undefined;
   }

@@ -1,10 +1,11 @@
 import { equalConstantTime } from '../../bytes/index.ts';
 import type { MaybePromise } from '../../crypto/index.ts';
-import { peerFault } from '../../errors/index.ts';
+import { peerFault, TlsAlertError } from '../../errors/index.ts';
 import { EarlyStage, finishedMac, type Transcript } from '../../schedule/index.ts';
 import {
   MAX_TICKET_LIFETIME_SECONDS,
   type TicketDecline,
+  type TicketQuestion,
   type TicketSealer,
   type TicketState,
 } from '../../tickets/index.ts';
@@ -52,7 +53,10 @@ export function redeemTicket(
   const count = Math.min(offered.identities.length, config.limits.pskIdentities);
   const tryIdentity = (index: number): Next<ServerState> => {
     if (index === count) return then(undefined);
-    const opened = openTicket(sealer, offered.identities[index]!.identity, config.clock.now());
+    const opened = openTicket(sealer, offered.identities[index]!.identity, config.clock.now(), {
+      scopes: config.tickets.scopes,
+      serverName: hello.extensions.serverName,
+    });
     return ask('openTicket', opened, (ticket) => {
       const refuse = (reason: TicketDecline): Next<ServerState> => {
         decline(reason, index);
@@ -74,13 +78,24 @@ export function redeemTicket(
 }
 
 /** A sealer that fails costs the ticket, never the connection. */
-function openTicket(sealer: TicketSealer, ticket: Uint8Array, now: number): MaybePromise<TicketState | TicketDecline> {
+function openTicket(
+  sealer: TicketSealer,
+  ticket: Uint8Array,
+  now: number,
+  question: TicketQuestion,
+): MaybePromise<TicketState | TicketDecline> {
   try {
-    const opened = sealer.open(ticket, now);
-    return isPromise(opened) ? opened.catch(() => 'sealer_failed' as const) : opened;
-  } catch {
-    return 'sealer_failed';
+    const opened = sealer.open(ticket, now, question);
+    return isPromise(opened) ? opened.catch(failed) : opened;
+  } catch (error) {
+    return failed(error);
   }
+}
+
+/** An alert is the sealer's own word that the connection must end. */
+function failed(error: unknown): 'sealer_failed' {
+  if (error instanceof TlsAlertError) throw error;
+  return 'sealer_failed';
 }
 
 /** How far the clocks of two servers that share keys may differ. */

@@ -64,15 +64,16 @@ export interface ServerConnected extends Connected {
 
 /** The ticket settings of one connection. The application may change them at any time. */
 export interface TicketControl {
-  /** How many tickets follow a full handshake; read again before each one. */
-  count: number;
+  /** How many tickets follow a full handshake; read again before each one. `undefined`: as the config says. */
+  count: number | undefined;
   appData: Uint8Array;
   /** Tickets generated so far; the next ticket's nonce. */
   generated: number;
 }
 
 export interface ServerContext {
-  readonly config: ServerConfig;
+  /** The application may choose another one by the ClientHello. */
+  config: ServerConfig;
   readonly out: Output;
   readonly tickets: TicketControl;
 }
