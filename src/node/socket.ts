@@ -4,6 +4,7 @@ import { Duplex } from 'node:stream';
 import type { ConnectionInfo, TlsEngine, TlsEvent } from '../connection/index.ts';
 import { type TlsAlertError, type TlsPeerAlertError, TlsUsageError } from '../errors/index.ts';
 import { type ClientTicket, encodeClientTicket, type TicketDecline } from '../tickets/index.ts';
+import { publishEvent } from './diagnostics.ts';
 import { codedError, type TlsError, toNodeError } from './errors.ts';
 
 /** What a `ticketIssued` event tells about one NewSessionTicket message. The ticket itself stays out of logs. */
@@ -240,6 +241,7 @@ export class TLSSocket extends Duplex {
   }
 
   #handle(event: TlsEvent): void {
+    publishEvent(event, this.#engine!);
     switch (event.type) {
       case 'data':
         if (!this.push(event.bytes)) this.#pause();
