@@ -99,6 +99,7 @@ export interface ClientOptions extends CommonOptions {
   readonly grease?: boolean | undefined;
   readonly middleboxCompatibility?: boolean | undefined;
   readonly requestOcsp?: boolean | undefined;
+  readonly postHandshakeAuth?: boolean | undefined;
 }
 
 const DEFAULT_CIPHER_SUITES: readonly CipherSuiteName[] = [
@@ -140,6 +141,8 @@ const DEFAULT_LIMITS: Limits = {
   skippedEarlyDataLength: 16_384 + 4_096,
   parkedInputLength: 1_048_576,
   ticketsSent: 1_024,
+  certificateRequestsReceived: 1_024,
+  certificateRequestsPending: 8,
 };
 
 /** A frozen server config, for any number of connections. Throws {@link TlsUsageError} when options contradict each other or name unknown things. */
@@ -189,6 +192,7 @@ export function createClientConfig(options: ClientOptions): ClientConfig {
     grease: options.grease ?? true,
     middleboxCompatibility: options.middleboxCompatibility ?? true,
     requestOcsp: options.requestOcsp ?? true,
+    postHandshakeAuth: options.postHandshakeAuth ?? false,
   });
 }
 

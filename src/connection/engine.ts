@@ -24,6 +24,7 @@ import {
   type Output,
   type Parked,
   type Received,
+  requestClientCertificate,
   type ServerConfig,
   type ServerConnected,
   type ServerState,
@@ -103,6 +104,8 @@ class Engine implements TlsEngine, Output {
   readonly #handlers: Handlers;
   #handshake: State | { readonly at: 'start' | 'closed' | 'failed' } = { at: 'start' };
   #parked: Parked<State> | undefined;
+  /** The connection is secure, and the client is in the middle of an answer to our request for its certificate. */
+  #answering: Extract<State, { readonly connected: ServerConnected }> | undefined;
 
   readonly #deframer = new RecordDeframer();
   readonly #joiner: HandshakeJoiner;
@@ -161,7 +164,7 @@ class Engine implements TlsEngine, Output {
   }
 
   get state(): string {
-    return this.#parked === undefined ? this.#handshake.at : `parked:${this.#parked.on}`;
+    return this.#parked === undefined ? (this.#answering ?? this.#handshake).at : `parked:${this.#parked.on}`;
   }
 
   get wantsInput(): boolean {
@@ -278,6 +281,19 @@ class Engine implements TlsEngine, Output {
     if (state.at !== 'connected')
       throw new TlsUsageError('connection.not_secure', `no keying material in state ${this.state}`);
     return exportKeyingMaterial(state.kdf, state.exporterSecret as Secret, label, context, length);
+  }
+
+  requestClientCertificate({ required }: { readonly required?: boolean } = {}): void {
+    const state = this.#handshake;
+    if (this.role === 'client')
+      throw new TlsUsageError('post_handshake_auth.client', 'only a server can ask for a certificate');
+    if (this.writeClosed)
+      throw new TlsUsageError('connection.write_closed', 'cannot ask for a certificate after close');
+    if (!('canResume' in state))
+      throw new TlsUsageError('connection.not_secure', `cannot ask for a certificate in state ${this.state}`);
+    if (this.readClosed)
+      throw new TlsUsageError('post_handshake_auth.read_closed', 'the client has closed and will not answer');
+    requestClientCertificate(state, required, this.#serverContext());
   }
 
   get numTickets(): number {
@@ -466,7 +482,7 @@ class Engine implements TlsEngine, Output {
   }
 
   #onApplicationData(content: Uint8Array): void {
-    if (this.#handshake.at !== 'connected' || this.#readEpoch !== 'application') {
+    if (this.#handshake.at !== 'connected' || this.#readEpoch !== 'application' || this.#answering !== undefined) {
       throw peerFault('record.unexpected_type', 'application data before Finished');
     }
     if (content.length === 0) {
@@ -509,7 +525,7 @@ class Engine implements TlsEngine, Output {
     if (ENDS_ITS_RECORD.has(message.type) && !this.#joiner.aligned) throw peerFault('record.not_aligned', message.type);
     if (message.type === 'key_update' && ++this.#keyUpdatesInARow > this.#cx.config.limits.keyUpdatesInARow)
       throw peerFault('key_update.too_many');
-    const state = this.#handshake as State;
+    const state = this.#answering ?? (this.#handshake as State);
     const handler = this.#handlers[state.at][message.type] as
       | ((s: State, m: Received, cx: Context) => Next<State>)
       | undefined;
@@ -525,10 +541,15 @@ class Engine implements TlsEngine, Output {
     } else if (this.#over) {
       // The application ended the connection while an event was reported.
       wipeSecrets(next);
+    } else if ('connected' in next) {
+      this.#answering = next;
     } else {
       const before = this.#handshake.at;
+      const answered = this.#answering !== undefined;
       this.#handshake = next;
+      this.#answering = undefined;
       if (next.at === 'connected' && before !== 'connected') this.#connected(next);
+      else if (answered) this.#clientAuthenticated(next as ServerConnected);
     }
   }
 
@@ -549,6 +570,13 @@ class Engine implements TlsEngine, Output {
     this.info = state.info;
     this.emit({ type: 'secure', info: state.info });
     if ('canResume' in state) issueAutomaticTickets(state, this.#serverContext());
+  }
+
+  /** The client has answered a request of after the handshake. */
+  #clientAuthenticated(state: ServerConnected): void {
+    this.info = state.info;
+    this.emit({ type: 'client_certificate', peer: state.info.peer });
+    issueAutomaticTickets(state, this.#serverContext()); // MERGE: ticketsDue(state, 'client_authenticated', cx)
   }
 
   #resume(go: () => void): void {
@@ -592,6 +620,7 @@ class Engine implements TlsEngine, Output {
     const parked = this.#parked;
     this.#handshake = { at };
     this.#parked = undefined;
+    this.#answering = undefined;
     this.readClosed = true;
     this.writeClosed = true;
     this.#requestedTickets = 0;
