@@ -337,6 +337,10 @@ class Engine implements TlsEngine, Output {
     if (!this.writeClosed) this.#outbox.handshake(message);
   }
 
+  endFlight(): void {
+    this.#outbox.flush();
+  }
+
   sendChangeCipherSpec(): void {
     if (!this.writeClosed) this.#outbox.changeCipherSpec();
   }

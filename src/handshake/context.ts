@@ -18,8 +18,8 @@ export interface Output {
   readonly writeClosed: boolean;
   /** Queues one encoded handshake message under the current write keys. Messages of one flight leave in one piece. */
   send(message: Uint8Array): void;
-  /** Ends the record, and with it the flight: what is sent from here on goes into another one. */
-  flush(): void;
+  /** Ends the flight: what is sent from here on goes into another record. */
+  endFlight(): void;
   /** Queues the change_cipher_spec record of rfc9846#appendix-E.4. */
   sendChangeCipherSpec(): void;
   setWriteKeys(epoch: Epoch, keys: TrafficKeys): void;

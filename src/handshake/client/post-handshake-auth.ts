@@ -40,7 +40,7 @@ export function onPostHandshakeCertificateRequest(
     const verifyData = finishedMac(state.kdf, state.writeSecret, transcript.hash());
     for (const bytes of answer) out.send(bytes);
     out.send(encodeHandshakeMessage({ type: 'finished', verifyData }));
-    out.flush();
+    out.endFlight();
   };
   const shown = showCertificate<Shown>(message, config, transcript, add, () => SHOWN);
   if (!isParked(shown)) {
