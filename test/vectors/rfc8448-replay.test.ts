@@ -52,7 +52,7 @@ class ReplayOutput implements Output {
   send(message: Uint8Array): void {
     this.#flight.push(message);
   }
-  flush(): void {
+  endFlight(): void {
     if (this.#flight.length > 0) this.records.push(this.#protector!.protect(22, concat(...this.#flight)));
     this.#flight = [];
   }
@@ -60,7 +60,7 @@ class ReplayOutput implements Output {
     this.records.push(fromHex('140303000101'));
   }
   setWriteKeys(_epoch: unknown, keys: ConstructorParameters<typeof RecordProtector>[0]): void {
-    this.flush();
+    this.endFlight();
     this.#protector = new RecordProtector(keys, { maxFragment: 16_384 });
   }
   setReadKeys(_epoch: unknown, keys: ConstructorParameters<typeof RecordOpener>[0]): void {
@@ -147,7 +147,7 @@ for (const n of [3, 5, 6, 7]) {
       }
     }
     assert.equal(state.at, 'connected');
-    out.flush();
+    out.endFlight();
     const recorded = fieldsOf(trace, 'client', 'send', 'complete record').slice(hellos.length);
     const handshakeRecords = recorded.filter((r) => r[0] === 20 || (r.length !== 24 && r.length !== 72));
     assert.deepEqual(out.records.map(toHex), handshakeRecords.map(toHex));
