@@ -53,7 +53,7 @@ async function secretPage(response: ServerResponse, socket: TLSSocket): Promise<
     if (!shown) await socket.requestClientCertificate();
   } catch (error) {
     const why = error instanceof TlsUsageError ? NOT_ASKED[error.code] : undefined;
-    if (why === undefined) return response.destroy(); // the connection is over, which its error says
+    if (why === undefined) return response.destroy(); // the connection is over, and its own error says why
     return text(response, 403, `this page is for clients with a trusted certificate, and ${why}\n`);
   }
   if (socket.authorized && socket.getPeerX509Certificate() !== undefined)
