@@ -5,6 +5,7 @@ import type { IssuedTicket, TLSSocket } from '../node/index.ts';
 import { TICKET_HEAD, ticketLine } from './report.ts';
 
 const MAX_TICKETS = 100;
+const BASE = 'https://server.invalid';
 
 /** Answers HTTP about the connection that the request came over. `tickets` are those given on it so far. */
 export async function answer(
@@ -13,7 +14,9 @@ export async function answer(
   tickets: readonly IssuedTicket[],
 ): Promise<ServerResponse> {
   const socket = request.socket as unknown as TLSSocket;
-  const url = new URL(request.url ?? '/', 'https://server.invalid');
+  const target = request.url ?? '/';
+  if (!URL.canParse(target, BASE)) return text(response, 400, 'this is no path\n');
+  const url = new URL(target, BASE);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD');
     return text(response, 405, 'only GET and HEAD are answered here\n');

@@ -325,6 +325,7 @@ function ticketConfig(options: ServerOptions): ServerTicketConfig {
 function trustScope(options: ServerOptions, label: string): string {
   const { crypto, verifier, clientAuth = 'none', rejectUnauthorized = true } = options;
   const policy = verifier?.policy ?? (verifier?.authorities ?? []).map(toHex);
-  const facts = JSON.stringify([label, clientAuth, clientAuth === 'none' || rejectUnauthorized, policy]);
+  // Where there is a verifier, clients may also be asked for a certificate after the handshake.
+  const facts = JSON.stringify([label, clientAuth, verifier === undefined || rejectUnauthorized, policy]);
   return toHex(crypto.kdf('sha256').hash(new TextEncoder().encode(facts)));
 }

@@ -489,6 +489,8 @@ describe('the page', () => {
     const { port } = await serve(t);
     assert.equal((await get(await open(t, port), '/keyupdate')).status, 200);
     assert.equal((await get(await open(t, port), '/none')).status, 404);
+    assert.equal((await get(await open(t, port), '//')).status, 400);
+    assert.equal((await get(await open(t, port), '/keyupdate')).status, 200);
   });
 
   test('/secret is for clients with a trusted certificate, who are asked for it then', async (t) => {

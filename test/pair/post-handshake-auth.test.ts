@@ -397,6 +397,19 @@ describe('a server asks', () => {
     assert.deepEqual(pair.server.engine.info?.peer.chain, [alice.certificate]);
   });
 
+  test('again as soon as it has the answer', async () => {
+    const pair = await connect(await world(alice));
+    let times = 0;
+    pair.server.engine.onEvent = ({ type }) => {
+      if (type === 'client_certificate' && ++times < 5) pair.server.engine.requestClientCertificate();
+    };
+    pair.server.engine.requestClientCertificate();
+    await pair.run();
+    assert.equal(eventsOf(pair.server, 'client_certificate').length, 5);
+    assert.equal(eventsOf(pair.client, 'ticket').length, 2 * 6);
+    assert.equal(errorOf(pair.server), undefined);
+  });
+
   test('and hears of the new identity before the data that follows it', async () => {
     const verdict = later<PeerVerdict>();
     const verifier = { verify: () => verdict.promise };
