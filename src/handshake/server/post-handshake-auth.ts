@@ -92,8 +92,8 @@ export function onPostHandshakeFinished(
   if (!equalConstantTime(expected, message.verifyData)) throw peerFault('handshake.finished_mismatch');
   connected.postHandshakeAuth!.request = undefined;
   const { info } = connected;
-  // A proof of today starts the chain of resumptions anew; an empty answer proves nothing.
-  const authenticatedAt = client.chain.length > 0 ? config.clock.now() : info.authenticatedAt;
+  // A trusted proof of today starts the chain of resumptions anew; an empty answer proves nothing.
+  const authenticatedAt = client.authorized ? config.clock.now() : info.authenticatedAt;
   connected.info = { ...info, peer: client, authenticatedAt };
   return connected;
 }
