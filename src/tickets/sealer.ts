@@ -17,6 +17,7 @@ import {
 const COOKIE_LABEL = 'tessera hello retry cookie';
 const SALT_LENGTH = 32;
 const PADDING_STEP = 64;
+const SUB_KEY_LABEL = 'tessera ticket sub-key|';
 const NO_ADDITIONAL_DATA = new Uint8Array(0);
 const NONCE = new Uint8Array(12);
 const utf8 = new TextEncoder();
@@ -60,34 +61,52 @@ class Box {
   }
 
   /** `undefined` when no key of the ring seals at `now`. Wipes `plaintext`. */
-  seal(plaintext: Uint8Array, now: number, scope: string): Uint8Array | undefined {
+  seal(plaintext: Uint8Array, now: number, scope: string, tenant?: string): Uint8Array | undefined {
     const key = this.#ring.sealingKey(now);
     if (key === undefined) {
       plaintext.fill(0);
       return undefined;
     }
     const salt = this.#crypto.random(SALT_LENGTH);
-    const ciphertext = this.#withKey(key.secret.bytes, scope, salt, (aeadKey) =>
-      aeadKey.seal(NONCE, NO_ADDITIONAL_DATA, plaintext),
+    const ciphertext = this.#withSecret(key.secret.bytes, tenant, (secret) =>
+      this.#withKey(secret, scope, salt, (aeadKey) => aeadKey.seal(NONCE, NO_ADDITIONAL_DATA, plaintext)),
     );
     plaintext.fill(0);
     return concat(salt, ciphertext);
   }
 
   /** The plaintext, for the caller to wipe; `undefined` when no key of the ring opens it at `now`. */
-  open(sealed: Uint8Array, now: number, scopes: readonly string[]): Uint8Array | undefined {
+  open(sealed: Uint8Array, now: number, scopes: readonly string[], tenant?: string): Uint8Array | undefined {
     if (sealed.length < this.overhead || sealed.length > MAX_SEALED_LENGTH) return undefined;
     const salt = sealed.subarray(0, SALT_LENGTH);
     const ciphertext = sealed.subarray(SALT_LENGTH);
     for (const key of this.#ring.openingKeys(now)) {
-      for (const scope of scopes) {
-        const plaintext = this.#withKey(key.secret.bytes, scope, salt, (aeadKey) =>
-          aeadKey.open(NONCE, NO_ADDITIONAL_DATA, ciphertext),
-        );
-        if (plaintext !== undefined) return plaintext;
-      }
+      const found = this.#withSecret(key.secret.bytes, tenant, (secret) => {
+        for (const scope of scopes) {
+          const plaintext = this.#withKey(secret, scope, salt, (aeadKey) =>
+            aeadKey.open(NONCE, NO_ADDITIONAL_DATA, ciphertext),
+          );
+          if (plaintext !== undefined) return plaintext;
+        }
+        return undefined;
+      });
+      if (found !== undefined) return found;
     }
     return undefined;
+  }
+
+  /** A tenant's sub-key: HKDF-Expand(ring key, label || generation || name). Without a tenant, the ring key itself. */
+  #withSecret<T>(secret: Uint8Array, tenant: string | undefined, use: (secret: Uint8Array) => T): T {
+    if (tenant === undefined) return use(secret);
+    // The label starts none of the other derivations, and only the name, which is last, has no fixed length.
+    const generation = new Writer().u64(this.#ring.tenantGeneration(tenant)).finish();
+    const info = concat(utf8.encode(SUB_KEY_LABEL), generation, utf8.encode(tenant));
+    const subKey = this.#kdf.expand(secret, info, this.#kdf.hashLength);
+    try {
+      return use(subKey);
+    } finally {
+      subKey.fill(0);
+    }
   }
 
   /** One HMAC: ring keys are uniform, so HKDF-Expand takes them as they are, and a key used once needs no nonce of its own. */
@@ -105,20 +124,35 @@ class Box {
   }
 }
 
+export interface RingSealerOptions {
+  /**
+   * Which tickets have a key of their own, derived from the ring's: those of each name do not open under another, and
+   * {@link TicketKeyRing.destroyTenant} destroys them at once.
+   *
+   * - `none` (default): all share the ring's key.
+   * - `server_name`: each server name (SNI, in lower case; no name is the empty tenant) is a tenant.
+   * - a function from the server name, as the client sent it, to the tenant. Names of one tenant share their tickets where the rest of
+   *   the server lets them. It must be pure, and the same on all hosts. A throw costs the ticket.
+   */
+  readonly subKeys?: 'none' | 'server_name' | ((serverName: string | undefined) => string);
+}
+
 /**
  * Seals the whole state into the ticket, under the keys of a {@link TicketKeyRing}. Synchronous, and keeps nothing.
  * The scope goes into the derivation of the key of each ticket.
  *
  * The state is padded to a multiple of 64 bytes, so that the length of a ticket says little about what is inside.
  * AES-256-GCM, or ChaCha20-Poly1305 where the provider lacks it: hosts that share keys must agree in this.
- * Throws {@link TlsUsageError} `ticket.no_aead` when the provider has neither.
+ * Throws {@link TlsUsageError} `ticket.no_aead` when the provider has neither, `ticket.bad_sub_keys`.
  */
 export class RingSealer implements TicketSealer {
   readonly #ring: TicketKeyRing;
   readonly #box: Box;
+  readonly #tenantOf: (serverName: string | undefined) => string | undefined;
 
-  constructor(ring: TicketKeyRing, crypto: CryptoProvider) {
+  constructor(ring: TicketKeyRing, crypto: CryptoProvider, { subKeys = 'none' }: RingSealerOptions = {}) {
     this.#ring = ring;
+    this.#tenantOf = tenantFunction(subKeys);
     this.#box = new Box(ring, crypto, TICKET_STATE_LABEL);
   }
 
@@ -136,18 +170,23 @@ export class RingSealer implements TicketSealer {
   seal(state: TicketState, now: number, { scope }: SealRequest = UNSCOPED_SEAL): Uint8Array | undefined {
     const key = this.#ring.sealingKey(now);
     if (key === undefined || state.issuedAt + state.lifetimeSeconds * 1_000 > key.openUntil) return undefined;
+    const tenant = this.#tenantOf(state.serverName);
     const encoded = encodeTicketState(state);
     if (encoded === undefined) return undefined;
     const plaintext = pad(encoded);
     encoded.fill(0);
-    return this.#box.seal(plaintext, now, scope);
+    return this.#box.seal(plaintext, now, scope, tenant);
   }
 
   /** The state, or why not: `no_key` (also for bytes that were changed or are no ticket), `malformed`, `expired`. No ticket makes it throw. */
-  open(ticket: Uint8Array, now: number, { scopes }: TicketQuestion = UNSCOPED): TicketState | TicketDecline {
+  open(
+    ticket: Uint8Array,
+    now: number,
+    { scopes, serverName }: TicketQuestion = UNSCOPED,
+  ): TicketState | TicketDecline {
     // Every ticket of ours has a padded length; others are not worth the tries.
     if ((ticket.length - this.#box.overhead) % PADDING_STEP !== 0) return 'no_key';
-    const plaintext = this.#box.open(ticket, now, scopes);
+    const plaintext = this.#box.open(ticket, now, scopes, this.#tenantOf(serverName));
     if (plaintext === undefined) return 'no_key';
     const state = unpad(plaintext);
     plaintext.fill(0);
@@ -156,6 +195,25 @@ export class RingSealer implements TicketSealer {
     state.psk.fill(0);
     return 'expired';
   }
+}
+
+function tenantFunction(
+  subKeys: NonNullable<RingSealerOptions['subKeys']>,
+): (serverName: string | undefined) => string | undefined {
+  if (subKeys === 'none') return () => undefined;
+  if (subKeys === 'server_name') return (serverName) => serverName?.toLowerCase() ?? '';
+  if (typeof subKeys !== 'function') {
+    throw new TlsUsageError('ticket.bad_sub_keys', "subKeys must be 'none', 'server_name' or a function");
+  }
+  return (serverName) => {
+    const tenant = subKeys(serverName);
+    // Anything else would fall back to the key that all share.
+    if (typeof tenant === 'string') return tenant;
+    throw new TlsUsageError(
+      'ticket.bad_sub_keys',
+      `the function subKeys returned ${typeof tenant}, it must return a string`,
+    );
+  };
 }
 
 /** `opaque state<0..2^16-1>` and zeros up to a multiple of 64 bytes. */
