@@ -14,7 +14,14 @@ execFileSync(process.execPath, [`${root}node_modules/typescript/bin/tsc`, '-p', 
 });
 await build({
   absWorkingDir: root,
-  entryPoints: ['src/index.ts', 'src/node/index.ts', 'src/openssl/index.ts', 'src/cli/main.ts'],
+  entryPoints: [
+    'src/index.ts',
+    'src/node/index.ts',
+    'src/openssl/index.ts',
+    'src/stores/cluster-keys.ts',
+    'src/stores/file-keys.ts',
+    'src/cli/main.ts',
+  ],
   outbase: 'src',
   outdir: 'dist',
   chunkNames: 'chunks/[hash]',

@@ -39,6 +39,7 @@ export const LAYERS: readonly Layer[] = [
     imports: [
       'node',
       'openssl',
+      'stores',
       'tickets',
       'connection',
       'providers/*',
@@ -62,6 +63,12 @@ export const LAYERS: readonly Layer[] = [
     imports: [...APPLICATION, 'handshake (types)'],
     packages: ['node:'],
     note: 'sockets, servers, streams',
+  },
+  {
+    name: 'stores',
+    imports: ['tickets', 'crypto (types)'],
+    packages: ['node:'],
+    note: "ticket keys and state shared by processes and hosts; clients of databases are the application's",
   },
   {
     name: 'index.ts',

@@ -322,7 +322,10 @@ function ticketConfig(options: ServerOptions): ServerTicketConfig {
 }
 
 /** What decides whom this server lets in. A ticket spares the client that decision, so it must not be spared a stricter one. */
-function trustScope(options: ServerOptions, label: string): string {
+export function trustScope(
+  options: Pick<ServerOptions, 'crypto' | 'verifier' | 'clientAuth' | 'rejectUnauthorized'>,
+  label: string,
+): string {
   const { crypto, verifier, clientAuth = 'none', rejectUnauthorized = true } = options;
   const policy = verifier?.policy ?? (verifier?.authorities ?? []).map(toHex);
   // Where there is a verifier, clients may also be asked for a certificate after the handshake.

@@ -17,8 +17,8 @@ export interface TicketKeyPeriods {
  * The keys that one host should share with the others at `now`, given those it shares already: for whoever makes keys for many.
  *
  * Drops keys that ran out (and wipes their secrets), and adds what is missing: the first key, which seals at once, for there is
- * nobody yet whom it could surprise; and the follower of the newest, twice `propagationSeconds` before that one stops sealing, or when
- * `rotate` asks for one now. A new key never seals before `propagationSeconds` have passed, and then the one before stops.
+ * nobody yet whom it could surprise; the follower of the newest, twice `propagationSeconds` before that one stops sealing; and one when
+ * `rotate` asks for it. A new key never seals before `propagationSeconds` have passed, and then the one before stops.
  *
  * Pure but for the randomness. Throws {@link TlsUsageError}: `ticket_key.bad_period`; `ticket_key.too_many` when `rotate` is asked for
  * with 16 keys alive.
@@ -33,7 +33,7 @@ export function ticketKeySchedule(
   const alive = keys.filter((key) => key.openUntil > now).sort((a, b) => b.sealFrom - a.sealFrom);
   for (const key of keys) if (key.openUntil <= now) key.secret.fill(0);
   const newest = alive[0];
-  const rotates = periods.rotate === true && newest !== undefined;
+  const rotates = periods.rotate === true;
   if (newest !== undefined && !rotates && newest.sealUntil - now > 2 * propagationMs) return alive;
   if (alive.length >= MAX_KEYS_HELD) {
     if (!rotates) return alive;
