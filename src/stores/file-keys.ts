@@ -233,6 +233,9 @@ export class FileTicketKeys {
 
   #apply({ readings, fingerprint }: Snapshot): void {
     const now = this.#now();
+    // Before anything is remembered with this time.
+    if (!(now >= 0))
+      throw new TlsUsageError('key_file.bad_option', `now() is ${now}, it must be milliseconds since the epoch`);
     const before = new Map([...this.#good.values()].flatMap(({ keys }) => keys.map((key) => [key.id, key])));
     const good = new Map<string, Good>();
     for (const { name, path, result } of readings) {
