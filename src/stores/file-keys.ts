@@ -165,6 +165,8 @@ export class FileTicketKeys {
       } catch (error) {
         this.#fail(this.#path, error);
       }
+      // A directory in which much is written must not keep us busy.
+      if (this.#again && this.#settleMs > 0) await delay(this.#settleMs);
     } while (this.#again && !this.#closed);
     this.#refreshing = undefined;
   }
