@@ -20,6 +20,7 @@ await build({
     'src/openssl/index.ts',
     'src/stores/cluster-keys.ts',
     'src/stores/file-keys.ts',
+    'src/stores/redis/index.ts',
     'src/cli/main.ts',
   ],
   outbase: 'src',

@@ -1,10 +1,10 @@
-/** The other TLS implementations that interop tests talk to, where this machine has them. */
+/** The other TLS implementations and the servers that tests talk to, where this machine has them. */
 import { spawnSync } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-export type PeerName = 'openssl' | 'gnutls-cli' | 'gnutls-serv' | 'curl' | 'chromium' | 'go';
+export type PeerName = 'openssl' | 'gnutls-cli' | 'gnutls-serv' | 'curl' | 'chromium' | 'go' | 'redis-server';
 
 export interface Peer {
   /** Absolute path of the program. */
@@ -30,6 +30,11 @@ const KNOWN: Readonly<Record<PeerName, Known>> = {
     commands: ['chromium', 'chromium-browser', 'google-chrome'],
     args: ['--version'],
     version: /^(?:Chromium|Google Chrome) (\S+)/m,
+  },
+  'redis-server': {
+    commands: ['redis-server', 'valkey-server'],
+    args: ['--version'],
+    version: /^(?:Redis|Valkey) server v=(\S+)/,
   },
   go: { commands: ['go'], args: ['version'], version: /^go version go(\S+)/ },
 };
