@@ -160,12 +160,12 @@ export class KeyWrap {
 
   /** Leaves `secret` to the caller to wipe. */
   wrap(about: Omit<KeyRecord, 'box'>, secret: Uint8Array): KeyRecord {
-    return { ...about, box: this.#seal(recordText(about), secret) };
+    return { ...about, box: this.#seal(describe(about), secret) };
   }
 
   /** The secret, for the caller to wipe; `undefined` when it is not of this fleet, or anything about it was changed. */
   unwrap(record: KeyRecord): Uint8Array | undefined {
-    return this.#open(recordText(record), record.box);
+    return this.#open(describe(record), record.box);
   }
 
   bury(about: Omit<Tombstone, 'box'>): Tombstone {
@@ -205,7 +205,8 @@ export class KeyWrap {
   }
 }
 
-function recordText({ epoch, sealFrom, sealUntil, openUntil }: Omit<KeyRecord, 'box'>): string {
+/** All that is said about a key. */
+export function describe({ epoch, sealFrom, sealUntil, openUntil }: Omit<KeyRecord, 'box'>): string {
   return `key|${epoch}|${sealFrom}|${sealUntil}|${openUntil}`;
 }
 

@@ -3,6 +3,7 @@ import { TlsUsageError } from '../../errors/index.ts';
 import { type TicketKey, TicketKeyRing } from '../../tickets/index.ts';
 import { badOption, badReply, inRange, RedisLink, type RedisOptions, runtimeTimers, type Timers } from './client.ts';
 import {
+  describe,
   formatDocument,
   type KeyDocument,
   type KeyRecord,
@@ -285,7 +286,12 @@ export class RedisTicketKeys {
       else bad.add(tombstone.box);
     }
     for (const record of keys) {
-      if (this.#known.has(record.box) || this.#isOver(record.openUntil, now)) continue;
+      if (this.#isOver(record.openUntil, now)) continue;
+      const known = this.#known.get(record.box)?.record;
+      if (known !== undefined) {
+        if (describe(record) !== describe(known)) bad.add(`${record.box} ${describe(record)}`);
+        continue;
+      }
       const secret = this.#wrap.unwrap(record);
       const id = secret && this.#idOf({ ...record, secret });
       secret?.fill(0);
