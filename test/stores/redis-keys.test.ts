@@ -512,7 +512,7 @@ test('hosts whose clocks differ do not undo what the others tidied away', async 
 test('the store forgets by itself when nobody is left', async () => {
   const store = new FakeRedis(T0);
   await refreshAll(host(store));
-  assert.equal(store.expiresAt, T0 + 36 * HOUR + 10 * SECOND);
+  assert.equal(store.expiresAt, T0 + 36 * HOUR + 20 * SECOND);
 });
 
 test('options that cannot work are refused', () => {

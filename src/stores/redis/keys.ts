@@ -348,9 +348,9 @@ export class RedisTicketKeys {
     }
   }
 
-  /** By every clock of the fleet: so that hosts whose clocks differ do not put back what others take away. */
+  /** By every clock of the fleet, of which two may be on either side of the store's: so that no host puts back what another took out. */
   #isOver(until: number, now: number): boolean {
-    return until + this.#skewMs <= now;
+    return until + 2 * this.#skewMs <= now;
   }
 
   /**
@@ -392,8 +392,8 @@ export class RedisTicketKeys {
   /** What the store should hold of the keys there are: what of it is good, and what only this host still has. */
   #wanted(stored: KeyDocument, now: number): KeyDocument {
     const inStore = new Set([...stored.keys.map(({ box }) => box), ...stored.gone.map(({ box }) => box)]);
-    // What is nearly over by this clock is not put back: a host whose clock is ahead would take it out again.
-    const keep = (box: string, until: number): boolean => inStore.has(box) || until > now + this.#skewMs;
+    // What is over by this clock is not put back: a host whose clock is ahead may have taken it out.
+    const keep = (box: string, until: number): boolean => inStore.has(box) || until > now;
     const keys = [...this.#known.values()].map(({ record }) => record);
     const gone = [...this.#gone.values()];
     // In one order on all hosts, so that the same content is the same text.
@@ -433,7 +433,7 @@ export class RedisTicketKeys {
 
   async #write(snapshot: Snapshot, text: string, { keys, gone }: KeyDocument, now: number): Promise<boolean> {
     const until = Math.max(...keys.map(({ openUntil }) => openUntil), ...gone.map((tombstone) => tombstone.until));
-    const expiresInMs = Math.max(1, Math.ceil(until - now + this.#skewMs));
+    const expiresInMs = Math.max(1, Math.ceil(until - now + 2 * this.#skewMs));
     const freshForMs = 1_000 + 2 * this.#link.deadlineMs;
     const args = [snapshot.text, text, snapshot.time, String(freshForMs), String(expiresInMs)];
     const reply = await this.#link.run(WRITE, [this.#name], args);
