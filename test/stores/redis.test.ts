@@ -274,8 +274,14 @@ withRedis(
 withRedis(
   'replays: a server that may evict its records vouches for nothing',
   async (_t, client) => {
-    const guard = new RedisReplayGuard({ client, ...patient });
+    const errors: unknown[] = [];
+    const onUnavailable = (error: RedisStoreError): void => {
+      errors.push(error.code);
+      throw new Error('the log is full');
+    };
+    const guard = new RedisReplayGuard({ client, ...patient, onUnavailable });
     assert.equal(await guard.check(attempt(1)), 'unavailable');
+    assert.deepEqual(errors, ['redis.evicts']);
     await client.send(['CONFIG', 'SET', 'maxmemory-policy', 'noeviction']);
     assert.equal(await guard.check(attempt(1)), 'quarantine');
     await client.send(['CONFIG', 'SET', 'maxmemory-policy', 'allkeys-lru']);

@@ -30,11 +30,11 @@ export function redisCommands(client: NodeRedisLike | IoRedisLike): RedisCommand
 /**
  * Redis did not do what was asked, or did not say so in time. `redis.deadline`: no answer in time, and it may still be done;
  * `redis.busy`: too many commands wait for an answer; `redis.failed`: the client or the server refused (`cause` tells);
- * `redis.bad_reply`: an answer that makes no sense.
+ * `redis.bad_reply`: an answer that makes no sense; `redis.evicts`: it may forget what it must not.
  */
 export class RedisStoreError extends Error {
   override readonly name = 'RedisStoreError';
-  readonly code: 'redis.deadline' | 'redis.busy' | 'redis.failed' | 'redis.bad_reply';
+  readonly code: 'redis.deadline' | 'redis.busy' | 'redis.failed' | 'redis.bad_reply' | 'redis.evicts';
 
   constructor(code: RedisStoreError['code'], message: string, cause?: unknown) {
     super(message, cause === undefined ? undefined : { cause });

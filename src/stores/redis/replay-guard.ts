@@ -1,7 +1,7 @@
 import { toHex } from '../../bytes/index.ts';
 import type { CryptoProvider } from '../../crypto/index.ts';
 import type { EarlyDataAttempt, ReplayGuard, ReplayVerdict } from '../../tickets/index.ts';
-import { badReply, inRange, RedisLink, type RedisOptions } from './client.ts';
+import { badReply, inRange, RedisLink, type RedisOptions, RedisStoreError } from './client.ts';
 
 export interface RedisReplayGuardOptions extends RedisOptions {
   readonly crypto: CryptoProvider;
@@ -10,10 +10,12 @@ export interface RedisReplayGuardOptions extends RedisOptions {
   /** How far the clocks of two hosts may lie apart, in milliseconds, 0 to 600,000. Default 10,000. */
   readonly skewMs?: number | undefined;
   /**
-   * Take it that Redis never evicts, though it has a memory limit and a policy that lets it, or does not tell. Default false: then the
-   * guard answers `unavailable`, for an evicted record is a replay let in.
+   * Take it that Redis never evicts, though it has a memory limit and a policy that lets it. Default false: then the guard answers
+   * `unavailable`, for an evicted record is a replay let in.
    */
   readonly assumeNoEviction?: boolean | undefined;
+  /** Told why each time the answer is `unavailable`. What it throws is ignored. */
+  readonly onUnavailable?: ((error: RedisStoreError) => void) | undefined;
 }
 
 /**
@@ -31,7 +33,8 @@ if ARGV[3] == '1' then
 end
 local t = redis.call('TIME')
 local now = tonumber(t[1]) * 1000 + math.floor(tonumber(t[2]) / 1000)
-local run = field('server', 'run_id') or '-'
+local run = field('server', 'run_id')
+if not run then return 'unknown' end
 local id, since = string.match(redis.call('GET', KEYS[2]) or '', '^(%S+) (%d+)$')
 if id ~= run then
   since = string.format('%.0f', now)
@@ -47,7 +50,7 @@ return 'fresh'`;
  * as long as any host would take it.
  *
  * What it promises holds for one Redis that answers, does not evict, and is written to by nobody else. When Redis has started anew, was
- * flushed, or a replica took over, early data is refused until no ClientHello of before is fresh any more. Without an answer in time: `unavailable`.
+ * flushed, or a replica took over (`run_id` of INFO, which it needs to be allowed), early data is refused until no ClientHello of before is fresh any more. Without an answer in time: `unavailable`.
  * Two primaries at once, as after a split network, each let a replay in.
  *
  * @spec rfc9846#section-8.2
@@ -59,6 +62,7 @@ export class RedisReplayGuard implements ReplayGuard {
   readonly #crypto: CryptoProvider;
   readonly #keepMs: string;
   readonly #checkEviction: string;
+  readonly #onUnavailable: (error: RedisStoreError) => void;
 
   /** Throws {@link TlsUsageError} `redis.bad_option`. */
   constructor(options: RedisReplayGuardOptions) {
@@ -69,6 +73,7 @@ export class RedisReplayGuard implements ReplayGuard {
     // Taken first when it seemed to come from the end of the window ahead, it is fresh until the end of the window behind.
     this.#keepMs = String(Math.ceil(2 * (this.windowMs + skewMs)));
     this.#checkEviction = options.assumeNoEviction === true ? '0' : '1';
+    this.#onUnavailable = options.onUnavailable ?? (() => {});
   }
 
   /** Never rejects. */
@@ -79,10 +84,22 @@ export class RedisReplayGuard implements ReplayGuard {
     try {
       const reply = await this.#link.run(CHECK, [record, this.#link.name('early-born')], args);
       if (reply === 'fresh' || reply === 'replay' || reply === 'quarantine') return reply;
-      if (reply !== 'evicts') throw badReply('EVAL');
-    } catch {
-      // As below: whoever does not know must not let early data in.
+      throw reply === 'evicts' ? evicts() : badReply('EVAL');
+    } catch (error) {
+      // Whoever does not know must not let early data in.
+      try {
+        this.#onUnavailable(error as RedisStoreError);
+      } catch {
+        // The answer is the same.
+      }
+      return 'unavailable';
     }
-    return 'unavailable';
   }
+}
+
+function evicts(): RedisStoreError {
+  return new RedisStoreError(
+    'redis.evicts',
+    'Redis has a memory limit and may evict records of early data; set maxmemory-policy to noeviction',
+  );
 }
