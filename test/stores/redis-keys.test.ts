@@ -455,6 +455,45 @@ test('destroyed while the store is away: at once here, and elsewhere when it is 
   assert.deepEqual(a.opens(), b.opens());
 });
 
+test('a tenant destroyed on one host is destroyed on all, after a loss of the store too, and its name stays out of it', async () => {
+  const store = new FakeRedis(T0);
+  const [a, b] = [host(store), host(store)];
+  await refreshAll(a, b);
+  assert.equal(await a.keys.destroyTenant('a.example'), true);
+  b.keys.ring.destroyTenant('b.example');
+  await refreshAll(b, a);
+  const expected = new Map([
+    ['a.example', 1],
+    ['b.example', 1],
+  ]);
+  for (const one of [a, b]) assert.deepEqual(new Map(one.keys.ring.tenantGenerations), expected);
+  assert.ok(!store.text.includes('example'));
+  const writes = store.history.length;
+  await refreshAll(a, b, a, b);
+  assert.equal(store.history.length, writes, 'nothing more to say');
+  store.flush();
+  await refreshAll(b);
+  const c = host(store);
+  await refreshAll(c);
+  assert.deepEqual(new Map(c.keys.ring.tenantGenerations), expected);
+  store.down = true;
+  assert.equal(await a.keys.destroyTenant('a.example'), false);
+  store.down = false;
+  await refreshAll(a, c);
+  assert.equal(c.keys.ring.tenantGeneration('a.example'), 2);
+});
+
+test('fault 18: a ring has one source', () => {
+  const ring = new TicketKeyRing({ crypto: nodeCrypto, keys: [] });
+  const store = new FakeRedis(T0);
+  const [a, b] = [host(store, 0, { ring }), host(store, 0, { ring })];
+  void a.keys.start();
+  assert.throws(() => b.keys.start(), { code: 'ticket_key.two_owners' });
+  a.keys.close();
+  void b.keys.start();
+  b.keys.close();
+});
+
 test('a forged tombstone destroys nothing', async () => {
   const store = new FakeRedis(T0);
   const a = host(store);

@@ -30,12 +30,15 @@ export interface Tombstone {
 export interface KeyDocument {
   readonly keys: readonly KeyRecord[];
   readonly gone: readonly Tombstone[];
+  /** The generations of tenants, wrapped as one; `undefined`: no tenant was ever destroyed. */
+  readonly tenants?: string | undefined;
 }
 
 export const MAX_KEYS = 16;
 const MAX_TOMBSTONES = 64;
 const MAX_DOCUMENT_LENGTH = 65_536;
 const MAX_BOX_LENGTH = 256;
+const MAX_TENANTS_LENGTH = 32_768;
 
 /** The parts of `text` that have the right shape, and how many have not. Nothing in it is trusted yet. */
 export function parseDocument(text: string): KeyDocument & { readonly malformed: number } {
@@ -47,18 +50,19 @@ export function parseDocument(text: string): KeyDocument & { readonly malformed:
   } catch {
     return none;
   }
-  const { keys, gone } = (value ?? {}) as { keys?: unknown; gone?: unknown };
+  const { keys, gone, tenants } = (value ?? {}) as { keys?: unknown; gone?: unknown; tenants?: unknown };
   if (!Array.isArray(keys) || !Array.isArray(gone)) return none;
   const goodKeys = keys.filter(isRecord).slice(0, MAX_KEYS);
   const goodGone = gone.filter(isTombstone).slice(0, MAX_TOMBSTONES);
   return {
     keys: goodKeys,
     gone: goodGone,
+    tenants: isBox(tenants, MAX_TENANTS_LENGTH) ? tenants : undefined,
     malformed: keys.length - goodKeys.length + gone.length - goodGone.length,
   };
 }
 
-export function formatDocument({ keys, gone }: KeyDocument): string {
+export function formatDocument({ keys, gone, tenants }: KeyDocument): string {
   return JSON.stringify({
     keys: keys.map(({ epoch, sealFrom, sealUntil, openUntil, box }) => ({
       epoch,
@@ -68,6 +72,7 @@ export function formatDocument({ keys, gone }: KeyDocument): string {
       box,
     })),
     gone: gone.slice(-MAX_TOMBSTONES).map(({ id, until, box }) => ({ id, until, box })),
+    tenants,
   });
 }
 
@@ -85,8 +90,8 @@ function isTime(value: unknown): boolean {
   return Number.isSafeInteger(value) && (value as number) >= 0;
 }
 
-function isBox(value: unknown): boolean {
-  return typeof value === 'string' && value.length <= MAX_BOX_LENGTH && /^[A-Za-z0-9+/]+={0,2}$/.test(value);
+function isBox(value: unknown, maxLength: number = MAX_BOX_LENGTH): value is string {
+  return typeof value === 'string' && value.length <= maxLength && /^[A-Za-z0-9+/]+={0,2}$/.test(value);
 }
 
 export interface KeySchedule {
@@ -175,6 +180,19 @@ export class KeyWrap {
   /** Whether a host of this fleet wrote it. */
   isGenuine(tombstone: Tombstone): boolean {
     return this.#open(tombstoneText(tombstone), tombstone.box) !== undefined;
+  }
+
+  /** Throws {@link TlsUsageError} `redis.too_many_tenants` when they do not fit. */
+  wrapTenants(generations: ReadonlyMap<string, number>): string {
+    const box = this.#seal('tenants', utf8.encode(JSON.stringify([...generations])));
+    if (box.length <= MAX_TENANTS_LENGTH) return box;
+    throw new TlsUsageError('redis.too_many_tenants', 'the generations of all tenants do not fit into the store');
+  }
+
+  /** `undefined` when no host of this fleet wrote it. */
+  unwrapTenants(box: string): readonly (readonly [tenant: string, generation: number])[] | undefined {
+    const bytes = this.#open('tenants', box);
+    return bytes && JSON.parse(new TextDecoder().decode(bytes));
   }
 
   #seal(about: string, plaintext: Uint8Array): string {

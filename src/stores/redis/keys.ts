@@ -119,6 +119,9 @@ export class RedisTicketKeys {
   readonly #known = new Map<string, Known>();
   /** By the id of the key. */
   readonly #gone = new Map<string, Tombstone>();
+  /** The generations of tenants as this host last saw or wrote them. */
+  #tenants: { readonly box: string; readonly generations: string } | undefined;
+  #release: (() => void) | undefined;
   /** Boxes that were reported as bad, so as to report each once. */
   #bad = new Set<string>();
   #available = true;
@@ -163,9 +166,13 @@ export class RedisTicketKeys {
     return this.#lastRefreshAt;
   }
 
-  /** Looks at the store, and then regularly. Resolves after the first look: whether the ring is in step. Never rejects. */
+  /**
+   * Looks at the store, and then regularly. Resolves after the first look: whether the ring is in step. Never rejects.
+   * Throws {@link TlsUsageError}: `ticket_key.two_owners`, `ticket_key.ring_generates`.
+   */
   start(): Promise<boolean> {
     if (this.#running) return this.refresh();
+    this.#release = this.ring.claim('RedisTicketKeys');
     this.#running = true;
     return this.#tick();
   }
@@ -173,6 +180,7 @@ export class RedisTicketKeys {
   /** Stops looking. The ring keeps its keys, each until its time is over. */
   close(): void {
     this.#running = false;
+    this.#release?.();
     this.#stopTimer();
   }
 
@@ -215,6 +223,25 @@ export class RedisTicketKeys {
       this.#failed(error);
     }
     return { count: doomed.size, published: false };
+  }
+
+  /**
+   * Destroys all tickets of one tenant, here at once and on every other host at its next look; so does `ring.destroyTenant`, which does
+   * not wait. False when the store cannot be reached: the others will be told as soon as it can. Never rejects.
+   */
+  async destroyTenant(tenant: string): Promise<boolean> {
+    try {
+      this.ring.destroyTenant(tenant);
+      for (let tries = 0; tries < DESTROY_TRIES; tries++) {
+        const snapshot = await this.#read();
+        this.#learn(snapshot.text, this.#clock.now());
+        const outcome = await this.#writeIfNeeded(snapshot, 'destroy');
+        if (outcome !== 'changed') return outcome === 'done';
+      }
+    } catch (error) {
+      this.#failed(error);
+    }
+    return false;
   }
 
   async #tick(): Promise<boolean> {
@@ -278,8 +305,17 @@ export class RedisTicketKeys {
 
   /** Takes what it can read out of the store's text, and brings the ring up to date. */
   #learn(text: string, now: number): void {
-    const { keys, gone, malformed } = text === '' ? { keys: [], gone: [], malformed: 0 } : parseDocument(text);
+    const { keys, gone, tenants, malformed } =
+      text === '' ? { keys: [], gone: [], tenants: undefined, malformed: 0 } : parseDocument(text);
     const bad = new Set<string>();
+    if (tenants !== undefined && tenants !== this.#tenants?.box) {
+      const generations = this.#wrap.unwrapTenants(tenants);
+      if (generations === undefined) bad.add(tenants);
+      else {
+        this.ring.raiseTenantGenerations(generations);
+        this.#tenants = { box: tenants, generations: JSON.stringify(generations) };
+      }
+    }
     for (const tombstone of gone) {
       if (this.#gone.has(tombstone.id) || this.#isOver(tombstone.until, now)) continue;
       if (this.#wrap.isGenuine(tombstone)) this.#dig(tombstone);
@@ -401,10 +437,23 @@ export class RedisTicketKeys {
       keys: keys
         .filter(({ box, openUntil }) => keep(box, openUntil))
         .sort((a, b) => a.sealFrom - b.sealFrom || compare(a.box, b.box)),
+      tenants: this.#wrappedTenants(),
       gone: gone
         .filter(({ box, until }) => keep(box, until))
         .sort((a, b) => a.until - b.until || compare(a.box, b.box)),
     };
+  }
+
+  #wrappedTenants(): string | undefined {
+    const tenants = this.ring.tenantGenerations;
+    if (tenants.size === 0) return undefined;
+    const sorted = new Map([...tenants].sort(([a], [b]) => compare(a, b)));
+    const generations = JSON.stringify([...sorted]);
+    // The same again stays the same text.
+    if (this.#tenants?.generations !== generations) {
+      this.#tenants = { box: this.#wrap.wrapTenants(sorted), generations };
+    }
+    return this.#tenants.box;
   }
 
   #dueKey(snapshot: Snapshot, { keys, gone }: KeyDocument, now: number): Known | undefined {
