@@ -53,7 +53,12 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   const config = context.clientConfig(alpn, rejectUnauthorized, options.postHandshakeAuth);
   const serverName = hostName(options.servername || options.host || 'localhost');
   const cache = cacheOf(options.ticketCache);
-  const origin = originKey({ serverName, port: options.port ?? 0, alpn: config.alpn, scope: context.scope });
+  const origin = originKey({
+    serverName,
+    port: options.port ?? 0,
+    alpn: config.alpn,
+    scope: context.scope(rejectUnauthorized),
+  });
   const tickets: ClientTicket[] = options.session === undefined ? [] : [decodeClientTicket(options.session)];
   if (tickets.length === 0 && cache !== undefined) tickets.push(...cache.take(origin, config.clock.now()));
 
@@ -85,8 +90,8 @@ class ClientOwner implements SocketOwner {
     this.#target = { host, port, path };
   }
 
-  onTicket(_socket: TLSSocket, ticket: ClientTicket): boolean {
-    this.#cache?.put(this.#origin, ticket);
+  onTicket(socket: TLSSocket, ticket: ClientTicket): boolean {
+    this.#cache?.put(this.#origin, ticket, { connection: socket });
     return this.#cache !== undefined;
   }
 

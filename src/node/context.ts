@@ -1,10 +1,10 @@
-import { createHash, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { type ClientConfig, createClientConfig, createServerConfig, type ServerConfig } from '../connection/index.ts';
 import type { Signer } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { CertificateVerifier, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
 import { createCredential, nodeCrypto } from '../providers/node/index.ts';
-import { RingSealer, TicketKeyRing } from '../tickets/index.ts';
+import { RingSealer, TicketKeyRing, trustHash } from '../tickets/index.ts';
 import { createVerifier } from '../x509/index.ts';
 import { certificatesOf, defaultAnchors, type PemOrDer } from './certificates.ts';
 import { refuseUnsupported } from './options.ts';
@@ -55,7 +55,8 @@ export class SecureContext {
   };
   readonly #verifyPeer: SecureContextOptions['verifyPeer'];
   readonly #clientConfigs = new Map<string, ClientConfig>();
-  #scope: string | undefined;
+  #policy: string | undefined;
+  readonly #scopes = new Map<boolean, string>();
 
   constructor(options: SecureContextOptions = {}) {
     refuseUnsupported(options);
@@ -71,23 +72,21 @@ export class SecureContext {
   }
 
   /** A hash of what this context trusts and shows, so that connections with another one do not take its tickets. */
-  get scope(): string {
-    this.#scope ??= this.#hash();
-    return this.#scope;
-  }
-
-  #hash(): string {
-    const hash = createHash('sha256');
-    const add = (certificates: readonly Uint8Array[]): void => {
-      hash.update(`${certificates.length};`);
-      for (const certificate of certificates) hash.update(`${certificate.length}:`).update(certificate);
-    };
+  scope(rejectUnauthorized: boolean): string {
     // What a function trusts cannot be compared: each context with one stands alone.
-    if (this.#verifyPeer !== undefined) hash.update(`verifyPeer ${++verifyPeers};`);
-    hash.update(this.#anchors === undefined ? 'roots;' : 'ca;');
-    add(this.#anchors ?? []);
-    for (const { chain } of this.credentials) add(chain);
-    return hash.digest('base64');
+    if (this.#verifyPeer !== undefined) this.#policy ??= `verifyPeer ${++verifyPeers}`;
+    let scope = this.#scopes.get(rejectUnauthorized);
+    if (scope === undefined) {
+      scope = trustHash(nodeCrypto, {
+        authorities: this.#anchors,
+        ...(this.#policy !== undefined && { policy: this.#policy }),
+        rejectUnauthorized,
+        signatureSchemes: this.#names.signatureSchemes,
+        credentials: this.credentials.map(({ chain }) => chain),
+      });
+      this.#scopes.set(rejectUnauthorized, scope);
+    }
+    return scope;
   }
 
   get #verifier(): CertificateVerifier {

@@ -1,4 +1,11 @@
-export { ClientTicketCache, type ClientTicketCacheOptions, originKey, type TicketOrigin } from './client-cache.ts';
+export {
+  ClientTicketCache,
+  type ClientTicketCacheOptions,
+  originKey,
+  type TicketOrigin,
+  type TrustFacts,
+  trustHash,
+} from './client-cache.ts';
 export type { DerivedTicketKeys } from './epoch-keys.ts';
 export { ticketKeyId, ticketKeyMaterial } from './key-material.ts';
 export {
@@ -14,6 +21,12 @@ export {
 export { type TicketKeyPeriods, ticketKeySchedule } from './key-schedule.ts';
 export * from './policy.ts';
 export * from './replay.ts';
+export { RecordingGuard, type RecordingGuardOptions } from './replay-exact.ts';
+export { FilterGuard, type FilterGuardOptions } from './replay-filter.ts';
+export { ladder } from './replay-ladder.ts';
+export { type SingleUseOptions, singleUse } from './replay-single-use.ts';
+export type { ReplayWindowOptions } from './replay-window.ts';
+export { MemoryRevocations, type MemoryRevocationsOptions } from './revocations.ts';
 export { RingCookieSealer, type RingCookieSealerOptions, RingSealer, type RingSealerOptions } from './sealer.ts';
 export {
   decodeClientTicket,
@@ -23,4 +36,13 @@ export {
   TICKET_ID_LENGTH,
   TICKET_STATE_LABEL,
 } from './state.ts';
+export {
+  HybridSealer,
+  type HybridSealerOptions,
+  MemoryTicketStore,
+  type MemoryTicketStoreOptions,
+  STORED_TICKET_LENGTH,
+  StoreSealer,
+  type StoreSealerOptions,
+} from './store.ts';
 export * from './types.ts';
