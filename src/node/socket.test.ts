@@ -536,6 +536,54 @@ describe('tickets', () => {
     );
   });
 
+  test('fault 8: tickets count from the moment they arrive, also when the connection then breaks', async (t) => {
+    const ticketCache = new ClientTicketCache();
+    const listener = serverOf('ours', { numTickets: 2 });
+    const port = await listen(t, listener);
+    const resumed: boolean[] = [];
+    listener.on('secureConnection', (socket: TLSSocket) => {
+      resumed.push(socket.isSessionReused());
+      socket.write('x');
+    });
+    for (let i = 0; i < 2; i++) {
+      const transport = connectTcp(port, '127.0.0.1');
+      const socket = clientOf('ours', port, { ticketCache, socket: transport });
+      socket.on('error', () => {});
+      await once(socket, 'data');
+      transport.destroy();
+      await once(socket, 'close');
+      assert.equal(ticketCache.size, 2);
+    }
+    assert.deepEqual(resumed, [false, true]);
+  });
+
+  test('fault 8: tickets go only to connections that trust and show the same', async (t) => {
+    const ticketCache = new ClientTicketCache();
+    const listener = serverOf('ours', { numTickets: 8 });
+    const port = await listen(t, listener);
+    const resumed: boolean[] = [];
+    listener.on('secureConnection', (socket: TLSSocket) => {
+      resumed.push(socket.isSessionReused());
+      socket.end('x');
+    });
+    const connectWith = async (options: ConnectionOptions) =>
+      readAll(clientOf('ours', port, { ticketCache, rejectUnauthorized: false, ...options }));
+    await connectWith({});
+    const others: ConnectionOptions[] = [
+      { rejectUnauthorized: true },
+      { ca: [identity.certificatePem, stranger.certificatePem] },
+      { ca: undefined },
+      { cert: stranger.certificatePem, key: stranger.keyPem },
+      { verifyPeer: () => ({ trusted: true }) },
+      { sigalgs: 'ecdsa_secp256r1_sha256' },
+      { servername: '127.0.0.1' },
+    ];
+    for (const other of others) await connectWith(other);
+    assert.deepEqual(resumed.splice(0), [false, ...others.map(() => false)]);
+    await connectWith({});
+    assert.deepEqual(resumed, [true]);
+  });
+
   test('a session is not offered to another name', async (t) => {
     const { client, listener, port, server } = await open(t, { server: 'ours', client: 'ours' });
     server.write('x');

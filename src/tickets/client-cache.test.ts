@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import fc from 'fast-check';
-import { ClientTicketCache, originKey, type TicketOrigin } from './client-cache.ts';
+import { nodeCrypto } from '../providers/node/index.ts';
+import { ClientTicketCache, originKey, type TicketOrigin, type TrustFacts, trustHash } from './client-cache.ts';
 import type { ClientTicket } from './types.ts';
 
 const T0 = 1_790_000_000_000;
@@ -91,10 +92,13 @@ test('a ticket put in twice is held once', () => {
 test('too old, too young, and never usable', () => {
   const cases: [string, Partial<ClientTicket>, number, boolean][] = [
     ['fresh', {}, T0, true],
-    ['last millisecond', {}, T0 + 7_199_999, true],
+    ['just time to use it', {}, T0 + 7_194_999, true],
+    ['it would expire on the way', {}, T0 + 7_195_000, false],
+    ['short, and just time', { lifetimeSeconds: 10 }, T0 + 8_999, true],
+    ['short, and on the way', { lifetimeSeconds: 10 }, T0 + 9_000, false],
     ['as old as its lifetime', {}, T0 + 7_200_000, false],
     ['lifetime 0', { lifetimeSeconds: 0 }, T0, false],
-    ['seven days less a bit', { lifetimeSeconds: 30 * DAY }, T0 + 7 * DAY * 1_000 - 1, true],
+    ['seven days less a bit', { lifetimeSeconds: 30 * DAY }, T0 + 7 * DAY * 1_000 - 5_001, true],
     ['seven days, whatever it says', { lifetimeSeconds: 30 * DAY }, T0 + 7 * DAY * 1_000, false],
     ['a little in the future', {}, T0 - 5_000, true],
     ['in the future', {}, T0 - 5_001, false],
@@ -117,10 +121,141 @@ test('the least recently used origin goes first', () => {
   assert.deepEqual([cache.sizeOf('a'), cache.sizeOf('b'), cache.sizeOf('c')], [1, 0, 1]);
 });
 
-test('the oldest ticket of an origin goes first', () => {
+test('fault 8: of an origin, the ticket that expires first goes first, else the oldest', () => {
   const cache = new ClientTicketCache({ maxPerOrigin: 2 });
   for (const name of [3, 1, 2]) cache.put('a', ticket(name));
   assert.deepEqual(names(cache.take('a', T0 + 10, { count: 9 })), [3, 2]);
+  cache.put('a', ticket(4));
+  cache.put('a', ticket(5, { lifetimeSeconds: 60 }));
+  cache.put('a', ticket(6));
+  assert.deepEqual(names(cache.take('a', T0 + 10, { count: 9 })), [6, 4]);
+});
+
+test('fault 8: a server that sends tickets without end drives out its own only', () => {
+  const cache = new ClientTicketCache({ maxPerOrigin: 6, maxPerConnection: 2 });
+  const [quiet, flood] = [{}, {}];
+  cache.put('a', ticket(1), { connection: quiet });
+  cache.put('a', ticket(2));
+  for (let name = 10; name < 200; name++) cache.put('a', ticket(name), { connection: flood });
+  cache.put('a', ticket(3), { connection: quiet });
+  assert.deepEqual(names(cache.take('a', T0 + 300, { count: 9 })), [199, 198, 3, 2, 1]);
+  // What it has handed out does not count: a long connection goes on bringing fresh tickets.
+  cache.put('a', ticket(200), { connection: flood });
+  assert.equal(cache.sizeOf('a'), 1);
+  cache.put('a', ticket(300), { connection: flood });
+  cache.put('b', ticket(301), { connection: flood });
+  assert.deepEqual([cache.sizeOf('a'), cache.sizeOf('b')], [2, 1]);
+  const none = new ClientTicketCache({ maxPerConnection: 0 });
+  none.put('a', ticket(1), { connection: flood });
+  assert.equal(none.size, 0);
+});
+
+test('fault 8: connections opened in one tick get tickets of their own', async () => {
+  const cache = new ClientTicketCache();
+  for (let name = 0; name < 5; name++) cache.put('a', ticket(name));
+  const taken = await Promise.all(Array.from({ length: 8 }, async () => cache.take('a', T0 + 10)));
+  assert.deepEqual(names(taken.flat()), [4, 3, 2, 1, 0]);
+});
+
+test('what is lacking is what to ask for', () => {
+  const cache = new ClientTicketCache({ maxPerOrigin: 4 });
+  assert.equal(cache.lacks('a', 3, T0), 3);
+  cache.put('a', ticket(1));
+  cache.put('a', ticket(2, { lifetimeSeconds: 10 }));
+  cache.put('b', ticket(3));
+  assert.deepEqual(
+    [0, 1, 2, 3, 4, 50].map((target) => cache.lacks('a', target, T0 + 10)),
+    [0, 0, 0, 1, 2, 2],
+  );
+  assert.equal(cache.lacks('a', 3, T0 + 9_500), 2, 'one expires');
+  assert.equal(cache.sizeOf('a'), 2, 'asking changes nothing');
+  assert.throws(() => cache.lacks('a', -1, T0), { code: 'ticket_cache.bad_limit' });
+});
+
+const KEY = Uint8Array.from({ length: 32 }, (_, i) => i * 7);
+
+test('an export holds what is usable, unreadable without the key, and comes back as it was', () => {
+  const cache = new ClientTicketCache();
+  const origins = ['a', originKey({ serverName: 'host.example', port: 443, alpn: ['h2'] }), '\ud800"', ''];
+  const full = {
+    serverName: 'host.example',
+    alpn: 'h2',
+    group: 29,
+    maxEarlyDataSize: 5,
+    server: { chain: [new Uint8Array(700).fill(1)], authorized: false, authorizationError: 'CERT_HAS_EXPIRED' },
+  };
+  for (const [i, origin] of origins.entries()) {
+    for (const name of [2, 1, 3]) cache.put(origin, ticket(100 * i + name, i === 1 ? full : {}));
+  }
+  cache.put('a', ticket(50, { lifetimeSeconds: 20 }));
+  const now = T0 + 30_000;
+  const exported = cache.exportEncrypted(KEY, nodeCrypto, now);
+  assert.equal(cache.size, 13, 'they stay');
+  assert.ok(!Buffer.from(exported).includes('host.example'));
+  assert.ok(!Buffer.from(exported).includes(Buffer.alloc(16, 0x77)));
+  assert.notDeepEqual(cache.exportEncrypted(KEY, nodeCrypto, now), exported, 'salted');
+
+  const copy = new ClientTicketCache();
+  assert.equal(copy.importEncrypted(exported, KEY, nodeCrypto, now), 12);
+  assert.equal(copy.importEncrypted(exported, KEY, nodeCrypto, now), 12);
+  assert.equal(copy.size, 12, 'twice is once');
+  for (const origin of origins) {
+    assert.deepEqual(copy.take(origin, now, { count: 9 }), cache.take(origin, now, { count: 9 }));
+  }
+  const later = new ClientTicketCache();
+  assert.equal(later.importEncrypted(exported, KEY, nodeCrypto, T0 + 7_300_000), 0, 'expired meanwhile');
+  const small = new ClientTicketCache({ maxOrigins: 2, maxPerOrigin: 1 });
+  small.importEncrypted(exported, KEY, nodeCrypto, now);
+  // The most recently used ones, and of each the newest.
+  assert.deepEqual(
+    origins.map((origin) => names(small.take(origin, now, { count: 9 }))),
+    [[3], [], [], [303]],
+  );
+  const empty = new ClientTicketCache();
+  assert.equal(copy.importEncrypted(empty.exportEncrypted(KEY, nodeCrypto, now), KEY, nodeCrypto, now), 0);
+});
+
+test('what is not an export of this key and version changes nothing', () => {
+  const cache = new ClientTicketCache();
+  cache.put('a', ticket(1));
+  const exported = cache.exportEncrypted(KEY, nodeCrypto, T0);
+  const target = new ClientTicketCache();
+  const read = (bytes: Uint8Array, key: Uint8Array = KEY) => target.importEncrypted(bytes, key, nodeCrypto, T0);
+  for (let i = 0; i < exported.length; i++) {
+    const changed = exported.slice();
+    changed[i]! ^= 1 << (i % 8);
+    const code = i === 0 ? 'ticket_cache.unknown_version' : 'ticket_cache.cannot_open';
+    assert.throws(() => read(changed), { name: 'TlsUsageError', code });
+    assert.throws(() => read(exported.subarray(0, i)), { name: 'TlsUsageError' });
+  }
+  assert.throws(() => read(exported, KEY.toReversed()), { code: 'ticket_cache.cannot_open' });
+  for (const bad of [KEY.subarray(1), new Uint8Array(32), 'secret' as unknown as Uint8Array]) {
+    assert.throws(() => read(exported, bad), { code: 'ticket_cache.bad_key' });
+    assert.throws(() => cache.exportEncrypted(bad, nodeCrypto, T0), { code: 'ticket_cache.bad_key' });
+  }
+  assert.equal(target.size, 0);
+});
+
+test('fault 8: whoever trusts or shows anything else has another scope', () => {
+  const [one, two] = [Uint8Array.of(1), Uint8Array.of(2)];
+  const facts: TrustFacts = { authorities: [one], rejectUnauthorized: true, credentials: [[one, two]] };
+  const others: TrustFacts[] = [
+    { ...facts, rejectUnauthorized: false },
+    { ...facts, authorities: undefined },
+    { ...facts, authorities: [] },
+    { ...facts, authorities: [one, two] },
+    { ...facts, authorities: [two] },
+    { ...facts, policy: 'mine' },
+    { ...facts, checkServerName: false },
+    { ...facts, signatureSchemes: ['ed25519'] },
+    { ...facts, credentials: [] },
+    { ...facts, credentials: [[one], [two]] },
+    { ...facts, credentials: [[two, one]] },
+  ];
+  const hashes = [facts, ...others].map((each) => trustHash(nodeCrypto, each));
+  assert.equal(new Set(hashes).size, hashes.length);
+  assert.equal(trustHash(nodeCrypto, { ...facts, checkServerName: true }), hashes[0]);
+  assert.match(hashes[0]!, /^[0-9a-f]{64}$/);
 });
 
 test('bytes are limited, and a giant does not drive out the others', () => {
