@@ -129,6 +129,8 @@ test('fault 8: of an origin, the ticket that expires first goes first, else the 
   cache.put('a', ticket(5, { lifetimeSeconds: 60 }));
   cache.put('a', ticket(6));
   assert.deepEqual(names(cache.take('a', T0 + 10, { count: 9 })), [6, 4]);
+  for (const name of [7, 8, 9]) cache.put('a', ticket(name, { receivedAt: T0 }));
+  assert.deepEqual(names(cache.take('a', T0 + 10, { count: 9 })), [9, 8]);
 });
 
 test('fault 8: a server that sends tickets without end drives out its own only', () => {
@@ -188,17 +190,18 @@ test('an export holds what is usable, unreadable without the key, and comes back
     for (const name of [2, 1, 3]) cache.put(origin, ticket(100 * i + name, i === 1 ? full : {}));
   }
   cache.put('a', ticket(50, { lifetimeSeconds: 20 }));
+  cache.put('a', ticket(4, { receivedAt: T0 + 3 }));
   const now = T0 + 30_000;
   const exported = cache.exportEncrypted(KEY, nodeCrypto, now);
-  assert.equal(cache.size, 13, 'they stay');
+  assert.equal(cache.size, 14, 'they stay');
   assert.ok(!Buffer.from(exported).includes('host.example'));
   assert.ok(!Buffer.from(exported).includes(Buffer.alloc(16, 0x77)));
   assert.notDeepEqual(cache.exportEncrypted(KEY, nodeCrypto, now), exported, 'salted');
 
   const copy = new ClientTicketCache();
-  assert.equal(copy.importEncrypted(exported, KEY, nodeCrypto, now), 12);
-  assert.equal(copy.importEncrypted(exported, KEY, nodeCrypto, now), 12);
-  assert.equal(copy.size, 12, 'twice is once');
+  assert.equal(copy.importEncrypted(exported, KEY, nodeCrypto, now), 13);
+  assert.equal(copy.importEncrypted(exported, KEY, nodeCrypto, now), 13);
+  assert.equal(copy.size, 13, 'twice is once');
   for (const origin of origins) {
     assert.deepEqual(copy.take(origin, now, { count: 9 }), cache.take(origin, now, { count: 9 }));
   }
@@ -209,9 +212,11 @@ test('an export holds what is usable, unreadable without the key, and comes back
   // The most recently used ones, and of each the newest.
   assert.deepEqual(
     origins.map((origin) => names(small.take(origin, now, { count: 9 }))),
-    [[3], [], [], [303]],
+    [[4], [], [], [303]],
   );
   const empty = new ClientTicketCache();
+  cache.put('a', ticket(1, { lifetimeSeconds: 10 }));
+  assert.equal(cache.exportEncrypted(KEY, nodeCrypto, now).length, empty.exportEncrypted(KEY, nodeCrypto, now).length);
   assert.equal(copy.importEncrypted(empty.exportEncrypted(KEY, nodeCrypto, now), KEY, nodeCrypto, now), 0);
 });
 

@@ -39,15 +39,18 @@ test('an identity that looks like a ticket is another entry', () => {
 
 test('fault 5: whatever happens, nothing revoked comes back while a ticket of it lives', () => {
   const operation = fc.oneof(
-    fc.record({ do: fc.constant('revoke' as const), identity: fc.constantFrom('a', 'b', 'c', 'd', 'e') }),
-    fc.record({ do: fc.constant('ticket' as const), name: fc.nat(5) }),
+    fc.record({ do: fc.constant('revoke' as const), identity: fc.constantFrom('a', 'b', 'c') }),
+    fc.record({ do: fc.constant('ticket' as const), name: fc.nat(2) }),
     fc.record({ do: fc.constant('before' as const), ago: fc.nat(WEEK) }),
     // Also backwards: clocks are set.
-    fc.record({ do: fc.constant('wait' as const), ms: fc.integer({ min: -WEEK / 4, max: WEEK }) }),
+    fc.record({
+      do: fc.constant('wait' as const),
+      ms: fc.oneof(fc.integer({ min: -WEEK / 4, max: WEEK }), fc.integer({ min: -50, max: 50 })),
+    }),
     fc.record({
       do: fc.constant('issue' as const),
-      identity: fc.constantFrom('a', 'b', 'c', 'd', 'e'),
-      name: fc.nat(5),
+      identity: fc.constantFrom('a', 'b', 'c'),
+      name: fc.nat(2),
     }),
   );
   fc.assert(
@@ -73,7 +76,7 @@ test('fault 5: whatever happens, nothing revoked comes back while a ticket of it
         for (const it of issued) if (it.revoked) assert.equal(revocations.isRevoked(it, now), true);
       }
     }),
-    { numRuns: 500 },
+    { numRuns: 1_000 },
   );
 });
 

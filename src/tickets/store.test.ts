@@ -185,10 +185,15 @@ for (const provider of [crypto, withoutGcm]) {
     for (const sealer of [there, here, there]) {
       assert.deepEqual(await sealer.open(ticket, T0 + 1, question('other', 'shop')), state);
     }
+    const [value] = [...store.values.values()];
     const uses = await Promise.all([here.use(state, T0 + 1), there.use(state, T0 + 1), here.use(state, T0 + 1)]);
     assert.deepEqual(uses, [true, 'already_used', 'already_used']);
     assert.equal(await here.open(ticket, T0 + 1, question('shop')), 'not_found');
     assert.equal(store.values.size, 0);
+    assert.ok(
+      value!.every((byte) => byte === 0),
+      'what gave the PSK is overwritten',
+    );
   });
 }
 
