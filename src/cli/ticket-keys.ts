@@ -2,12 +2,16 @@ import { TlsUsageError } from '../errors/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
 import { type FileKeyEvent, FileTicketKeys } from '../stores/file-keys.ts';
 import { parseKeyFile, secretOf, wipeKeys } from '../stores/key-file.ts';
+import { RedisTicketKeys, type TicketKeyReport } from '../stores/redis/index.ts';
 import { MAX_TICKET_LIFETIME_SECONDS, type TicketKeyEvent, TicketKeyRing } from '../tickets/index.ts';
 import { file, usageError } from './options.ts';
+import { connectRedis } from './redis.ts';
 
 export const TICKET_KEYS_HELP = `  --ticket-keys SOURCE  file:PATH            a key file or directory, watched (see tessera keys --help)
                         derive:FILE          keys derived from the master secret in FILE and the time
                         derive:env:NAME      the same, the secret in the environment variable NAME
+                        redis://HOST:PORT    keys shared through Redis or Valkey, wrapped under the 32 bytes or more
+                                             (hexadecimal) of the environment variable TESSERA_TICKET_SECRET
 `;
 
 export interface TicketKeySourceOptions {
@@ -25,39 +29,30 @@ export interface TicketKeySource {
   close(): void | Promise<void>;
 }
 
-type Opener = (rest: string, options: TicketKeySourceOptions) => Promise<TicketKeySource>;
+type Opener = (rest: string, options: TicketKeySourceOptions, scheme: string) => Promise<TicketKeySource>;
 
 /** By the scheme of the source. Each gets what is behind `scheme:`. */
 const OPENERS: ReadonlyMap<string, Opener> = new Map([
   ['file', fromFile],
   ['derive', fromMaster],
+  ['redis', fromRedis],
+  ['rediss', fromRedis],
 ]);
 
 /** The ring that `--ticket-keys` asks for, with at least one key in it. A {@link CliError} says what is wrong with the source. */
 export async function openTicketKeys(source: string, options: TicketKeySourceOptions = {}): Promise<TicketKeySource> {
   const colon = source.indexOf(':');
-  const opener = OPENERS.get(source.slice(0, Math.max(colon, 0)));
+  const scheme = source.slice(0, Math.max(colon, 0));
+  const opener = OPENERS.get(scheme);
   const rest = source.slice(colon + 1);
   if (opener === undefined || rest === '') {
     const known = [...OPENERS.keys()].map((scheme) => `${scheme}:`).join(' or ');
     throw usageError(`--ticket-keys must begin with ${known}, and name something (see --help)`);
   }
   try {
-    return await opener(rest, options);
+    return await opener(rest, options, scheme);
   } catch (error) {
     throw error instanceof TlsUsageError ? usageError(`--ticket-keys ${source}: ${error.message}`) : error;
-  }
-}
-
-/**
- * The package `name`, which this program uses only when asked to, and which the user installs: a {@link CliError} when it is missing.
- */
-export async function optionalPackage(name: string, purpose: string): Promise<unknown> {
-  try {
-    return await import(name);
-  } catch (error) {
-    if ((error as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw error;
-    throw usageError(`${purpose} needs the package ${name}: npm install ${name}`);
   }
 }
 
@@ -85,6 +80,42 @@ async function fromFile(path: string, options: TicketKeySourceOptions): Promise<
   for (const message of problems) onError?.(message);
   return { ring, close: () => keys.close() };
 }
+
+async function fromRedis(rest: string, options: TicketKeySourceOptions, scheme: string): Promise<TicketKeySource> {
+  const secret = environment('TESSERA_TICKET_SECRET');
+  const { onChange, onError } = options;
+  const link = await connectRedis(`${scheme}:${rest}`);
+  const ring = new TicketKeyRing({ crypto: nodeCrypto, keys: [], ...(onChange && { onChange }) });
+  const keys = new RedisTicketKeys({
+    client: link.client,
+    crypto: nodeCrypto,
+    clock: { now: Date.now },
+    secret,
+    ring,
+    openForSeconds: Math.min(Math.max(options.lifetimeSeconds ?? 0, 86_400), MAX_TICKET_LIFETIME_SECONDS),
+    onReport: (report) => {
+      const problem = PROBLEMS[report.type];
+      if (problem !== undefined) onError?.(problem);
+    },
+  });
+  secret.fill(0);
+  await keys.start();
+  return {
+    ring,
+    close: () => {
+      keys.close();
+      link.close();
+    },
+  };
+}
+
+const PROBLEMS: Partial<Record<TicketKeyReport['type'], string>> = {
+  bad_record: 'Redis holds keys that are damaged, or wrapped under another secret',
+  foreign: 'no key in Redis opens with TESSERA_TICKET_SECRET: full handshakes only',
+  clock_skew: 'the clocks of this host and of Redis lie too far apart',
+  too_many: 'a new key is due, but there are 16 already',
+  unavailable: 'Redis does not answer; the keys at hand go on until their time is over',
+};
 
 async function fromMaster(where: string, options: TicketKeySourceOptions): Promise<TicketKeySource> {
   const master = where.startsWith('env:') ? environment(where.slice(4)) : masterIn(where);
