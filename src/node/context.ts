@@ -1,5 +1,11 @@
 import type { KeyObject } from 'node:crypto';
-import { type ClientConfig, createClientConfig, createServerConfig, type ServerConfig } from '../connection/index.ts';
+import {
+  type ClientConfig,
+  createClientConfig,
+  createServerConfig,
+  type ServerConfig,
+  type TicketOptions,
+} from '../connection/index.ts';
 import type { Signer } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { CertificateVerifier, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
@@ -99,12 +105,10 @@ export class SecureContext {
     readonly alpn: readonly string[] | undefined;
     readonly clientAuth: ServerConfig['clientAuth'];
     readonly rejectUnauthorized: boolean;
-    readonly tickets: { readonly count: number | undefined; readonly lifetimeSeconds: number | undefined };
+    readonly tickets: TicketOptions;
     readonly ring: TicketKeyRing;
-    /** Tickets of one label are not redeemed under another. */
-    readonly label: string | undefined;
   }): ServerConfig {
-    const { ring, label, tickets, clientAuth, ...rest } = options;
+    const { ring, tickets, clientAuth, ...rest } = options;
     return createServerConfig({
       crypto: nodeCrypto,
       clock,
@@ -114,7 +118,7 @@ export class SecureContext {
       clientAuth,
       // Without being told whom to trust, a server that asks nobody in the handshake asks nobody later.
       verifier: clientAuth === 'none' && !this.#saysWhom ? undefined : this.#verifier,
-      tickets: { ...tickets, label, sealer: new RingSealer(ring, nodeCrypto) },
+      tickets: { ...tickets, sealer: tickets.sealer ?? new RingSealer(ring, nodeCrypto) },
     });
   }
 

@@ -1,6 +1,6 @@
 import { channel, hasSubscribers } from 'node:diagnostics_channel';
 import type { TlsEngine, TlsEvent } from '../connection/index.ts';
-import type { TicketDecline, TicketKeyInfo } from '../tickets/index.ts';
+import type { TicketDecline, TicketKeyEvent, TicketKeyInfo, TicketKeyRing } from '../tickets/index.ts';
 
 /** A connection as observers know it. */
 export interface ObservedConnection {
@@ -42,7 +42,7 @@ export interface ObservedEarlyData extends ObservedConnection {
 export interface ObservedKey {
   readonly key: TicketKeyInfo;
   /** What became of it. */
-  readonly change: 'added' | 'sealing' | 'opening' | 'destroyed';
+  readonly change: TicketKeyEvent['type'];
 }
 
 /** Channels of `node:diagnostics_channel`, and what is published on each. */
@@ -70,6 +70,15 @@ type Name = keyof DiagnosticMessages;
 /** Publishes what `describe` gives, and calls it only when somebody listens. */
 export function publish<N extends Name>(name: N, describe: () => DiagnosticMessages[N]): void {
   if (hasSubscribers(name)) channel(name).publish(describe());
+}
+
+const published = new WeakSet<TicketKeyRing>();
+
+/** Publishes what becomes of the keys of a ring, once however often it is called. */
+export function publishKeys(ring: TicketKeyRing): void {
+  if (published.has(ring)) return;
+  published.add(ring);
+  ring.observe(({ type, key }) => publish('tessera:ticket:key', () => ({ change: type, key })));
 }
 
 /**

@@ -88,10 +88,14 @@ test('keys are reported by state and age, without anything of them', () => {
       { secret: secret.toReversed(), sealFrom: 1_600_000, sealUntil: 2_000_000, openUntil: 3_000_000 },
     ],
   });
-  const text = new Metrics({ now: () => 1_500_000 }).watchKeys(ring).prometheus();
+  const metrics = new Metrics({ now: () => 1_500_000 }).start().watchKeys(ring);
+  const text = metrics.prometheus();
   assert.match(text, /^tessera_ticket_keys\{state="pending"\} 1$/m);
   assert.match(text, /^tessera_ticket_keys\{state="sealing"\} 1$/m);
   assert.match(text, /^tessera_ticket_key_age_seconds 500$/m);
+  ring.destroy('all');
+  metrics.stop();
+  assert.equal(metrics.count('tessera_ticket_key_changes_total', { change: 'destroyed' }), 2);
 });
 
 test('nothing is published to nobody, and what is holds no bytes', async (t) => {

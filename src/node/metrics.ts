@@ -1,6 +1,6 @@
 import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import type { TicketKeyRing } from '../tickets/index.ts';
-import type { DiagnosticMessages } from './diagnostics.ts';
+import { type DiagnosticMessages, publishKeys } from './diagnostics.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -82,6 +82,7 @@ export class Metrics {
 
   /** Reports the keys of this ring too: how many are in which state, and how old the sealing one is. */
   watchKeys(ring: TicketKeyRing): this {
+    publishKeys(ring);
     this.#rings.push(ring);
     return this;
   }

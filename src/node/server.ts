@@ -1,10 +1,11 @@
 import { Server as NetServer, type ServerOpts } from 'node:net';
 
 import type { Duplex } from 'node:stream';
-import { createServerEngine, type ServerConfig } from '../connection/index.ts';
+import { createServerEngine, type ServerConfig, type TicketOptions } from '../connection/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import { MAX_TICKET_LIFETIME_SECONDS, type TicketKeyRing } from '../tickets/index.ts';
 import { createKeyRing, SecureContext, type SecureContextOptions } from './context.ts';
+import { publishKeys } from './diagnostics.ts';
 import { alpnNames, checkRange, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
 import { type DeclinedTicket, type IssuedTicket, type SocketOwner, TLSSocket } from './socket.ts';
 
@@ -27,6 +28,10 @@ export interface TlsOptions extends SecureContextOptions, Omit<ServerOpts, 'paus
   readonly handshakeTimeout?: number | undefined;
   /** Tickets issued under one value are not redeemed under another. Default: none. */
   readonly sessionIdContext?: string | undefined;
+  /** Everything else about tickets: policy, sealer or store, revocations, verdict, scope. The options above win over the same ones here. */
+  readonly tickets?: TicketOptions | undefined;
+  /** The keys that seal tickets, to be shared by servers of this process or kept in step by a key source. Default: keys of this server alone, which rotate. */
+  readonly ticketKeyRing?: TicketKeyRing | undefined;
 }
 
 type ConnectionListener = (socket: TLSSocket) => void;
@@ -57,7 +62,8 @@ export class Server extends NetServer implements SocketOwner {
     const { highWaterMark } = options as { readonly highWaterMark?: number };
     this.#socketOptions = { allowHalfOpen, highWaterMark, handshakeTimeout };
     this.#options = options;
-    this.#ring = createKeyRing(options.ticketLifetime ?? options.sessionTimeout);
+    this.#ring = options.ticketKeyRing ?? createKeyRing(options.ticketLifetime ?? options.sessionTimeout);
+    publishKeys(this.#ring);
     this.#config = this.#configFor(options);
     this.on('connection', Server.#onConnection);
     if (listener !== undefined) this.on('secureConnection', listener);
@@ -76,14 +82,19 @@ export class Server extends NetServer implements SocketOwner {
 
   #configFor(options: TlsOptions): ServerConfig {
     const context = options.secureContext ?? new SecureContext(options);
-    const { ALPNProtocols, requestCert, numTickets, ticketLifetime, sessionTimeout } = this.#options;
+    const { ALPNProtocols, requestCert, numTickets, ticketLifetime, sessionTimeout, sessionIdContext, tickets } =
+      this.#options;
     const rejectUnauthorized = this.#options.rejectUnauthorized ?? true;
     return context.serverConfig({
       alpn: alpnNames(ALPNProtocols),
-      label: this.#options.sessionIdContext,
       clientAuth: requestCert ? (rejectUnauthorized ? 'require' : 'request') : 'none',
       rejectUnauthorized,
-      tickets: { count: numTickets, lifetimeSeconds: ticketLifetime ?? sessionTimeout },
+      tickets: {
+        ...tickets,
+        count: numTickets ?? tickets?.count,
+        lifetimeSeconds: ticketLifetime ?? sessionTimeout ?? tickets?.lifetimeSeconds,
+        label: sessionIdContext ?? tickets?.label,
+      },
       ring: this.#ring,
     });
   }
