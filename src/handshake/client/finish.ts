@@ -51,6 +51,10 @@ export function onFinished(
     transcript.add(bytes);
     out.send(bytes);
   };
+  if (handshake.earlyDataAccepted) {
+    send({ type: 'end_of_early_data' });
+    out.endEarlyData();
+  }
   const finish = (): ClientState => {
     send({ type: 'finished', verifyData: finishedMac(kdf, handshake.clientHandshakeSecret, transcript.hash()) });
     handshake.clientHandshakeSecret.wipe();
