@@ -30,7 +30,7 @@ export function startClient(cx: ClientContext): Next<ClientState> {
       legacySessionId: config.middleboxCompatibility ? config.crypto.random(32) : new Uint8Array(0),
       cipherSuites: [...(grease ? [grease.suite] : []), ...config.cipherSuites.map((s) => s.id)],
       legacyCompressionMethods: Uint8Array.of(0),
-      extensions: { ...baseExtensions(cx, shares, grease), ...(earlySuite && { earlyData: true as const }) },
+      extensions: baseExtensions(cx, shares, grease, earlySuite !== undefined),
       extensionTypes: [],
       ...(grease && {
         otherExtensions: [
@@ -86,6 +86,7 @@ function baseExtensions(
   { config, options }: ClientContext,
   shares: readonly OfferedShare[],
   grease: Grease | undefined,
+  earlyData: boolean,
 ): ClientHelloExtensions {
   const greaseShare = grease ? [{ group: grease.group, keyExchange: Uint8Array.of(0) }] : [];
   const schemes = config.signatureSchemes;
@@ -106,6 +107,7 @@ function baseExtensions(
       ? [PskKeyExchangeMode.psk_dhe_ke, PskKeyExchangeMode.psk_ke]
       : [PskKeyExchangeMode.psk_dhe_ke],
     supportedVersions: [...(grease ? [grease.version] : []), ProtocolVersion.tls13],
+    ...(earlyData && { earlyData }),
   };
 }
 
