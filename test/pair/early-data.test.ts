@@ -623,6 +623,7 @@ describe('the end comes early', () => {
           const pair = await offer(world, 'x', { tickets: [tickets.pop()!] });
           for (let i = 0; i < steps; i++)
             i % 2 === 0 ? pair.carry(pair.client, pair.server) : pair.carry(pair.server, pair.client);
+          pair.client.engine.exportEarlyKeyingMaterial(16, 'EXPORTER-x');
           pair[who].engine.abort('internal_error');
           const other = pair[who === 'client' ? 'server' : 'client'];
           other.engine.abort('internal_error');
