@@ -34,6 +34,10 @@ What each side accepts, by state: the cell names the function that handles the m
 a column, is \`unexpected_message\`. While a handshake waits for an answer from outside (a signature, a ticket, a verdict on a
 certificate) its state reads \`parked:<question>\`; bytes that arrive meanwhile wait in the engine, within its limits.
 
+A server that asked for a certificate after the handshake is in the states \`expect_post_handshake_…\` between the messages of the answer,
+which nothing else may interrupt; in all other respects, such as writing, it stays connected. A client is never in a state of its own while it
+works on an answer.
+
 Records are below this table: alerts and change_cipher_spec never reach a handler, application data is accepted by the engine only
 once the handshake is done, or as early data in \`expect_end_of_early_data\`, and a message after which keys change must end its record
 ([RFC 9846 section 5.1](https://www.rfc-editor.org/rfc/rfc9846.html#section-5.1)).

@@ -38,7 +38,7 @@ export const CONNECT_HELP = `tessera connect HOST[:PORT]: a TLS 1.3 client that 
   --servername NAME     name the certificate must have, and SNI (HOST)
   --ca F                authorities to trust instead of the built-in ones, PEM
   --insecure            go on with a server that is not trusted
-  --cert F --key F      client certificate chain and private key, PEM
+  --cert F --key F      client certificate chain and private key, PEM; the server may also ask after the handshake
   --passphrase P        of the key
   --alpn A,B            protocols to offer
   --resume N            connect N more times, each with a fresh ticket; exit code 1 when one is not resumed
@@ -112,6 +112,7 @@ export async function connect(args: readonly string[]): Promise<ExitCode> {
       secureContext,
       servername,
       rejectUnauthorized: !values.insecure,
+      postHandshakeAuth: values.cert !== undefined,
       ALPNProtocols: alpn,
       handshakeTimeout: 1_000 * (integer('timeout', values.timeout, 1, 3_600) ?? 10),
       allowHalfOpen: true,

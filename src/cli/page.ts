@@ -1,18 +1,22 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { toHex } from '../bytes/index.ts';
+import { TlsUsageError } from '../errors/index.ts';
 import type { IssuedTicket, TLSSocket } from '../node/index.ts';
 import { TICKET_HEAD, ticketLine } from './report.ts';
 
 const MAX_TICKETS = 100;
+const BASE = 'https://server.invalid';
 
 /** Answers HTTP about the connection that the request came over. `tickets` are those given on it so far. */
-export function answer(
+export async function answer(
   request: IncomingMessage,
   response: ServerResponse,
   tickets: readonly IssuedTicket[],
-): ServerResponse {
+): Promise<ServerResponse> {
   const socket = request.socket as unknown as TLSSocket;
-  const url = new URL(request.url ?? '/', 'https://server.invalid');
+  const target = request.url ?? '/';
+  if (!URL.canParse(target, BASE)) return text(response, 400, 'this is no path\n');
+  const url = new URL(target, BASE);
   if (request.method !== 'GET' && request.method !== 'HEAD') {
     response.setHeader('allow', 'GET, HEAD');
     return text(response, 405, 'only GET and HEAD are answered here\n');
@@ -32,8 +36,10 @@ export function answer(
     case '/keyupdate':
       socket.updateKeys();
       return text(response, 200, 'the server changed its keys in front of this response\n');
+    case '/secret':
+      return secretPage(response, socket);
     default:
-      return text(response, 404, 'there are /, /tickets?n=3 and /keyupdate\n');
+      return text(response, 404, 'there are /, /tickets?n=3, /keyupdate and /secret\n');
   }
 }
 
@@ -42,6 +48,31 @@ function text(response: ServerResponse, status: number, body: string): ServerRes
     .writeHead(status, { 'content-type': 'text/plain; charset=utf-8', 'cache-control': 'no-store' })
     .end(body);
 }
+
+/** For clients with a trusted certificate: asks for one now, unless the client has shown one. */
+async function secretPage(response: ServerResponse, socket: TLSSocket): Promise<ServerResponse> {
+  const shown = socket.authorized && socket.getPeerX509Certificate() !== undefined;
+  try {
+    if (!shown) await socket.requestClientCertificate();
+  } catch (error) {
+    const why = error instanceof TlsUsageError ? NOT_ASKED[error.code] : undefined;
+    if (why === undefined) return response.destroy(); // the connection is over, and its own error says why
+    return text(response, 403, `this page is for clients with a trusted certificate, and ${why}\n`);
+  }
+  if (socket.authorized && socket.getPeerX509Certificate() !== undefined)
+    return text(response, 200, `welcome, ${clientCertificate(socket)}\n`);
+  return text(
+    response,
+    403,
+    `this page is for clients with a trusted certificate; yours: ${clientCertificate(socket)}\n`,
+  );
+}
+
+const NOT_ASKED: Readonly<Record<string, string>> = {
+  'post_handshake_auth.no_verifier': 'this server trusts none: start it with --ca',
+  'post_handshake_auth.not_offered': 'yours does not let itself be asked for one (post_handshake_auth)',
+  'post_handshake_auth.outstanding': 'yours is still being asked for one',
+};
 
 function statusPage(
   request: IncomingMessage,
@@ -113,7 +144,7 @@ th { color: var(--soft); }
 <table><tbody>${facts.join('')}</tbody></table>
 <h2>Tickets given on this connection</h2>
 ${table}
-<p>More: <a href="/tickets?n=3">three tickets</a>, <a href="/keyupdate">a key update</a>.</p>
+<p>More: <a href="/tickets?n=3">three tickets</a>, <a href="/keyupdate">a key update</a>, <a href="/secret">a page for clients with a certificate</a>.</p>
 </html>
 `;
 }

@@ -28,11 +28,11 @@ export const SERVE_HELP = `tessera serve: a TLS 1.3 server that shows its ticket
   --alpn A,B            protocols in order of preference (--www: http/1.1)
   --request-cert        ask clients for a certificate
   --require-cert        refuse clients without a certificate that --ca trusts
-  --ca F                authorities for client certificates, PEM
+  --ca F                authorities for client certificates, PEM; also those that /secret asks for
   --groups A,B          key exchange groups in order of preference
   --ciphersuites A,B    cipher suites in order of preference
   --keylog F            append the secrets of each connection, for Wireshark
-  --www                 answer HTTP/1.1: /, /tickets?n=3, /keyupdate (default)
+  --www                 answer HTTP/1.1: /, /tickets?n=3, /keyupdate, /secret (default)
   --echo                send back what comes
   --json                one JSON object a line
 `;
@@ -67,7 +67,9 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
   if (positionals.length > 0) throw usageError(`serve takes no argument '${positionals[0]}' (see --help)`);
   if (values.www && values.echo) throw usageError('--www and --echo exclude each other');
   const asks = values['request-cert'] || values['require-cert'];
-  if (values.ca !== undefined && !asks) throw usageError('--ca needs --request-cert or --require-cert');
+  if (values.ca !== undefined && values.echo && !asks) {
+    throw usageError('--ca with --echo needs --request-cert or --require-cert');
+  }
   if (values['require-cert'] && values.ca === undefined) throw usageError('--require-cert needs --ca');
   const report = createReport(values.json ?? false, process.stdout);
   const identity = await identityOf(values);
@@ -78,7 +80,7 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
     ca: file('ca', values.ca),
     ALPNProtocols: protocols(values.alpn) ?? (values.echo ? undefined : ['http/1.1']),
     requestCert: asks,
-    rejectUnauthorized: values['require-cert'] ?? false,
+    rejectUnauthorized: values['require-cert'] ?? false, // /secret says what is wrong with a certificate
     numTickets: integer('num-tickets', values['num-tickets'], 0, 1_024),
     ticketLifetime: integer('ticket-lifetime', values['ticket-lifetime'], 1, 604_800),
     groups: names(values.groups),
@@ -170,7 +172,7 @@ const ticketsOf = new WeakMap<TLSSocket, IssuedTicket[]>();
 
 function answerHttp(server: Server): void {
   const http = createHttpServer((request, response) => {
-    answer(request, response, ticketsOf.get(request.socket as unknown as TLSSocket) ?? []);
+    void answer(request, response, ticketsOf.get(request.socket as unknown as TLSSocket) ?? []);
   });
   http.emit('listening'); // arms its timeouts for headers and requests; it never listens itself
   server.on('secureConnection', (socket: TLSSocket) => http.emit('connection', socket));
@@ -232,6 +234,16 @@ function watch(server: Server, report: Report): { close(): Promise<void> } {
     const peer = peerOf(socket);
     const line = `${prefix(peer)} ${report.style('yellow', 'ticket declined')}: ${why} (${during})`;
     report.event('ticket_declined', { peer, during, reason: why, identityIndex: identityIndex ?? null }, line);
+  });
+  server.on('secureConnection', (socket: TLSSocket) => {
+    socket.on('clientCertificate', (certificate: X509Certificate | undefined) => {
+      const peer = peerOf(socket);
+      const subject = certificate?.subject.replaceAll('\n', ', ') ?? null;
+      const { authorized, authorizationError } = socket;
+      const trust = authorized ? report.style('green', 'trusted') : report.style('yellow', 'not trusted');
+      const line = `${prefix(peer)} client certificate: ${subject === null ? 'none' : `${printable(subject)} (${trust})`}`;
+      report.event('client_certificate', { peer, subject, authorized, authorizationError }, line);
+    });
   });
   server.on('tlsClientError', (error: TlsError, socket: TLSSocket) =>
     failed('handshake_failed', error, peerOf(socket)),

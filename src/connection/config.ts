@@ -114,6 +114,7 @@ export interface ClientOptions extends CommonOptions {
   readonly grease?: boolean | undefined;
   readonly middleboxCompatibility?: boolean | undefined;
   readonly requestOcsp?: boolean | undefined;
+  readonly postHandshakeAuth?: boolean | undefined;
 }
 
 const DEFAULT_CIPHER_SUITES: readonly CipherSuiteName[] = [
@@ -155,6 +156,8 @@ const DEFAULT_LIMITS: Limits = {
   skippedEarlyDataLength: 16_384 + 4_096,
   parkedInputLength: 1_048_576,
   ticketsSent: 1_024,
+  certificateRequestsReceived: 1_024,
+  certificateRequestsPending: 8,
 };
 
 /** A frozen server config, for any number of connections. Throws {@link TlsUsageError} when options contradict each other or name unknown things. */
@@ -205,6 +208,7 @@ export function createClientConfig(options: ClientOptions): ClientConfig {
     grease: options.grease ?? true,
     middleboxCompatibility: options.middleboxCompatibility ?? true,
     requestOcsp: options.requestOcsp ?? true,
+    postHandshakeAuth: options.postHandshakeAuth ?? false,
   });
 }
 
@@ -353,6 +357,7 @@ function earlyDataConfig({ maxSize, guard, allow, deadlineMs = 250 }: EarlyDataO
 function trustScope(options: ServerOptions, label: string): string {
   const { crypto, verifier, clientAuth = 'none', rejectUnauthorized = true } = options;
   const policy = verifier?.policy ?? (verifier?.authorities ?? []).map(toHex);
-  const facts = JSON.stringify([label, clientAuth, clientAuth === 'none' || rejectUnauthorized, policy]);
+  // Where there is a verifier, clients may also be asked for a certificate after the handshake.
+  const facts = JSON.stringify([label, clientAuth, verifier === undefined || rejectUnauthorized, policy]);
   return toHex(crypto.kdf('sha256').hash(new TextEncoder().encode(facts)));
 }

@@ -27,6 +27,7 @@ import {
   type Output,
   type Parked,
   type Received,
+  requestClientCertificate,
   type ServerConfig,
   type ServerConnected,
   type ServerState,
@@ -119,6 +120,8 @@ class Engine implements TlsEngine, Output {
   readonly #handlers: Handlers;
   #handshake: State | { readonly at: 'start' | 'closed' | 'failed' } = { at: 'start' };
   #parked: Parked<State> | undefined;
+  /** The connection is secure, and the client is in the middle of an answer to our request for its certificate. */
+  #answering: Extract<State, { readonly connected: ServerConnected }> | undefined;
 
   readonly #deframer = new RecordDeframer();
   readonly #joiner: HandshakeJoiner;
@@ -181,7 +184,7 @@ class Engine implements TlsEngine, Output {
   }
 
   get state(): string {
-    return this.#parked === undefined ? this.#handshake.at : `parked:${this.#parked.on}`;
+    return this.#parked === undefined ? (this.#answering ?? this.#handshake).at : `parked:${this.#parked.on}`;
   }
 
   get wantsInput(): boolean {
@@ -340,6 +343,19 @@ class Engine implements TlsEngine, Output {
     return exportKeyingMaterial(early.kdf, early.exporterSecret, label, context, length);
   }
 
+  requestClientCertificate({ required }: { readonly required?: boolean } = {}): void {
+    const state = this.#handshake;
+    if (this.role === 'client')
+      throw new TlsUsageError('post_handshake_auth.client', 'only a server can ask for a certificate');
+    if (this.writeClosed)
+      throw new TlsUsageError('connection.write_closed', 'cannot ask for a certificate after close');
+    if (!('canResume' in state))
+      throw new TlsUsageError('connection.not_secure', `cannot ask for a certificate in state ${this.state}`);
+    if (this.readClosed)
+      throw new TlsUsageError('post_handshake_auth.read_closed', 'the client has closed and will not answer');
+    requestClientCertificate(state, required, this.#serverContext());
+  }
+
   get numTickets(): number {
     const { config, tickets } = this.#cx;
     return config.role === 'server' ? (tickets.count ?? config.tickets.count) : (tickets.count ?? 0);
@@ -381,6 +397,10 @@ class Engine implements TlsEngine, Output {
     if (!this.writeClosed) this.#outbox.handshake(message);
   }
 
+  endFlight(): void {
+    this.#outbox.flush();
+  }
+
   sendChangeCipherSpec(): void {
     if (!this.writeClosed) this.#outbox.changeCipherSpec();
   }
@@ -397,7 +417,7 @@ class Engine implements TlsEngine, Output {
       return;
     }
     this.#opener?.wipe();
-    // "Records are subject to the limits that were set in the handshake that produces the keys" (RFC 8449): early data to none yet.
+    // A client that sends early data has not heard of our limit yet.
     const limit = this.#recordSizeLimited && epoch !== 'early' ? this.#cx.config.recordSizeLimit : undefined;
     this.#opener = new RecordOpener(keys, limit === undefined ? MAX_PLAINTEXT_LENGTH : limit - 1);
     this.#deframer.setProtected(true);
@@ -560,7 +580,9 @@ class Engine implements TlsEngine, Output {
 
   #onApplicationData(content: Uint8Array): void {
     const early = this.#readEpoch === 'early';
-    if (!early && (this.#handshake.at !== 'connected' || this.#readEpoch !== 'application')) {
+    const open =
+      this.#handshake.at === 'connected' && this.#readEpoch === 'application' && this.#answering === undefined;
+    if (!early && !open) {
       throw peerFault('record.unexpected_type', 'application data before Finished');
     }
     if (content.length === 0) {
@@ -612,7 +634,7 @@ class Engine implements TlsEngine, Output {
     if (ENDS_ITS_RECORD.has(message.type) && !this.#joiner.aligned) throw peerFault('record.not_aligned', message.type);
     if (message.type === 'key_update' && ++this.#keyUpdatesInARow > this.#cx.config.limits.keyUpdatesInARow)
       throw peerFault('key_update.too_many');
-    const state = this.#handshake as State;
+    const state = this.#answering ?? (this.#handshake as State);
     const handler = this.#handlers[state.at][message.type] as
       | ((s: State, m: Received, cx: Context) => Next<State>)
       | undefined;
@@ -628,10 +650,15 @@ class Engine implements TlsEngine, Output {
     } else if (this.#over) {
       // The application ended the connection while an event was reported.
       wipeSecrets(next);
+    } else if ('connected' in next) {
+      this.#answering = next;
     } else {
       const before = this.#handshake.at;
+      const answered = this.#answering !== undefined;
       this.#handshake = next;
+      this.#answering = undefined;
       if (next.at === 'connected' && before !== 'connected') this.#connected(next);
+      else if (answered) this.#clientAuthenticated(next as ServerConnected);
     }
   }
 
@@ -652,6 +679,13 @@ class Engine implements TlsEngine, Output {
     this.info = state.info;
     this.emit({ type: 'secure', info: state.info });
     if ('canResume' in state) issueAutomaticTickets(state, this.#serverContext());
+  }
+
+  /** The client has answered a request of after the handshake. */
+  #clientAuthenticated(state: ServerConnected): void {
+    this.info = state.info;
+    this.emit({ type: 'client_certificate', peer: state.info.peer });
+    issueAutomaticTickets(state, this.#serverContext()); // MERGE: ticketsDue(state, 'client_authenticated', cx)
   }
 
   #resume(go: () => void): void {
@@ -695,6 +729,7 @@ class Engine implements TlsEngine, Output {
     const parked = this.#parked;
     this.#handshake = { at };
     this.#parked = undefined;
+    this.#answering = undefined;
     this.readClosed = true;
     this.writeClosed = true;
     this.#requestedTickets = 0;

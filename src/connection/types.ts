@@ -56,6 +56,14 @@ export interface TlsEngine {
    * Throws {@link TlsUsageError} before `secure` and after `close`. rfc9846#section-4.7.3
    */
   updateKeys(requestPeer?: boolean): void;
+  /**
+   * Server: asks the client for a certificate, now or again; leaves with the next `pull()`. The answer is the event `client_certificate`,
+   * with new tickets behind it; until then, any amount of other data may come. `required`: a client that has none to show is refused with
+   * certificate_required. Default: when `clientAuth` is `require` and `rejectUnauthorized` is set.
+   * Throws {@link TlsUsageError} `connection.not_secure`, `connection.write_closed`, or `post_handshake_auth.` and: `client` (we are one),
+   * `no_verifier`, `not_offered` (by the client), `outstanding` (an earlier request is unanswered), `read_closed`. rfc9846#section-4.7.2
+   */
+  requestClientCertificate(options?: { readonly required?: boolean }): void;
   /** Keying material of `length` bytes for `label` (ASCII) and `context`. rfc9846#section-7.5 */
   exportKeyingMaterial(length: number, label: string, context?: Uint8Array): Uint8Array;
 

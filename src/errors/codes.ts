@@ -94,6 +94,7 @@ export const PEER_FAULTS = {
   'certificate.unsupported_key': ['unsupported_certificate', 'a certificate has a key of an unsupported kind'],
   'certificate_request.missing_signature_algorithms': ['missing_extension', 'signature_algorithms is missing'],
   // After the handshake
+  'certificate_request.too_many': ['unexpected_message', 'more requests for a certificate than the limit allows'],
   'key_update.bad_value': ['illegal_parameter', 'request_update is neither 0 nor 1'],
   'key_update.too_many': ['unexpected_message', 'too many KeyUpdate messages'],
   'new_session_ticket.too_many': ['unexpected_message', 'more session tickets than the limit allows'],

@@ -44,6 +44,10 @@ export interface Limits {
   readonly parkedInputLength: number;
   /** Tickets sent automatically after one handshake, and tickets requested at one time. Default 1,024. */
   readonly ticketsSent: number;
+  /** CertificateRequest messages after the handshake that a client answers on one connection. Default 1,024. */
+  readonly certificateRequestsReceived: number;
+  /** Of these, as many as may wait for a signer or a choice at one time. Default 8. */
+  readonly certificateRequestsPending: number;
 }
 
 /** What both roles share. Frozen; may be used by any number of connections. Made by `createServerConfig` and `createClientConfig`. */
@@ -142,7 +146,7 @@ export interface ServerConfig extends CommonConfig {
   /** Replaces `alpn`; `null` goes on without a protocol, `undefined` refuses with `no_application_protocol`. */
   readonly chooseAlpn: ((hello: ClientHelloInfo) => MaybePromise<string | null | undefined>) | undefined;
   readonly clientAuth: ClientAuth;
-  /** Needed unless `clientAuth` is `none`. */
+  /** Needed unless `clientAuth` is `none`, and to ask for a certificate after the handshake. */
   readonly verifier: CertificateVerifier | undefined;
   /** Whether an untrusted client certificate ends the handshake. Default true. */
   readonly rejectUnauthorized: boolean;
@@ -184,6 +188,8 @@ export interface ClientConfig extends CommonConfig {
   readonly middleboxCompatibility: boolean;
   /** Ask for an OCSP staple. Default true. */
   readonly requestOcsp: boolean;
+  /** Let the server ask for a certificate after the handshake, any time (post_handshake_auth). Default false. */
+  readonly postHandshakeAuth: boolean;
 }
 
 /** What one client connection adds to its config. */

@@ -15,7 +15,8 @@ export interface Connected {
   writeSecret: Secret;
   readonly exporterSecret: Secret;
   readonly resumptionSecret: Secret;
-  readonly info: ConnectionInfo;
+  /** Replaced when the client authenticates after the handshake. */
+  info: ConnectionInfo;
 }
 
 /**

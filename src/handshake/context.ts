@@ -29,6 +29,8 @@ export interface Output {
   readonly writeClosed: boolean;
   /** Queues one encoded handshake message under the current write keys. Messages of one flight leave in one piece. */
   send(message: Uint8Array): void;
+  /** Ends the flight: what is sent from here on goes into another record. */
+  endFlight(): void;
   /** Queues the change_cipher_spec record of rfc9846#appendix-E.4. */
   sendChangeCipherSpec(): void;
   /** A client's handshake keys wait for {@link Output.endEarlyData} while early data may be written. */

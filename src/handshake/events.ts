@@ -77,6 +77,8 @@ export type TlsEvent =
       readonly reason: TicketDecline;
       readonly identityIndex: number | undefined;
     }
+  /** Server: the client answered a request of after the handshake. `peer` is who it is now, nobody when it had no certificate to show; also in `info`. */
+  | { readonly type: 'client_certificate'; readonly peer: PeerIdentity }
   | { readonly type: 'key_updated'; readonly direction: 'read' | 'write' }
   /** A warning alert of the peer, such as user_canceled. */
   | { readonly type: 'alert'; readonly alert: AlertName | `unknown_${number}` }

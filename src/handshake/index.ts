@@ -6,6 +6,7 @@ export { type Connected, sendKeyUpdate } from './connected.ts';
 export * from './context.ts';
 export * from './events.ts';
 export { issueAutomaticTickets, issueTicket } from './server/issue.ts';
+export { requestClientCertificate } from './server/post-handshake-auth.ts';
 export {
   type ServerConnected,
   type ServerContext,

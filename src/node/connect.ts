@@ -18,6 +18,8 @@ export interface ConnectionOptions
   readonly servername?: string | undefined;
   /** End the handshake when the server is not trusted. Default true; `false` leaves the decision to who reads `authorized`. */
   readonly rejectUnauthorized?: boolean | undefined;
+  /** Let the server ask for `cert` after the handshake, any time. Default false. */
+  readonly postHandshakeAuth?: boolean | undefined;
   /** Offered, in order of preference. */
   readonly ALPNProtocols?: readonly string[] | Uint8Array | undefined;
   /** What `getSession`, `takeSession` or a `session` event gave. Offered only to the name it came from. */
@@ -47,7 +49,8 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   checkRange('handshakeTimeout', options.handshakeTimeout, 0, MAX_TIMEOUT);
   const rejectUnauthorized = options.rejectUnauthorized ?? true;
   const context = options.secureContext ?? contextOf(options);
-  const config = context.clientConfig(alpnNames(options.ALPNProtocols) ?? [], rejectUnauthorized);
+  const alpn = alpnNames(options.ALPNProtocols) ?? [];
+  const config = context.clientConfig(alpn, rejectUnauthorized, options.postHandshakeAuth);
   const serverName = hostName(options.servername || options.host || 'localhost');
   const cache = cacheOf(options.ticketCache);
   const origin = originKey({ serverName, port: options.port ?? 0, alpn: config.alpn, scope: context.scope });

@@ -113,13 +113,18 @@ export class SecureContext {
       ...rest,
       credentials: this.credentials,
       clientAuth,
-      verifier: clientAuth === 'none' ? undefined : this.#verifier,
+      // Without being told whom to trust, a server that asks nobody in the handshake asks nobody later.
+      verifier: clientAuth === 'none' && !this.#saysWhom ? undefined : this.#verifier,
       tickets: { ...tickets, label, sealer: new RingSealer(ring, nodeCrypto) },
     });
   }
 
-  clientConfig(alpn: readonly string[], rejectUnauthorized: boolean): ClientConfig {
-    const key = JSON.stringify([alpn, rejectUnauthorized]);
+  get #saysWhom(): boolean {
+    return this.#anchors !== undefined || this.#verifyPeer !== undefined;
+  }
+
+  clientConfig(alpn: readonly string[], rejectUnauthorized: boolean, postHandshakeAuth: boolean = false): ClientConfig {
+    const key = JSON.stringify([alpn, rejectUnauthorized, postHandshakeAuth]);
     let config = this.#clientConfigs.get(key);
     if (config === undefined) {
       const { credentials } = this;
@@ -130,6 +135,7 @@ export class SecureContext {
         ...this.#names,
         alpn,
         rejectUnauthorized,
+        postHandshakeAuth,
         credentials,
         verifier,
       });

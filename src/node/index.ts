@@ -4,7 +4,18 @@ export { ClientTicketCache, TicketKeyRing } from '../tickets/index.ts';
 export type { PemOrDer } from './certificates.ts';
 export { type ConnectionOptions, connect } from './connect.ts';
 export { createSecureContext, SecureContext, type SecureContextOptions } from './context.ts';
+export type {
+  DiagnosticMessages,
+  ObservedConnection,
+  ObservedDecline,
+  ObservedEarlyData,
+  ObservedHandshake,
+  ObservedKey,
+  ObservedRedeem,
+  ObservedTicket,
+} from './diagnostics.ts';
 export type { TlsError } from './errors.ts';
+export { type CounterName, Metrics } from './metrics.ts';
 export { createServer, Server, type TlsOptions } from './server.ts';
 export {
   type DeclinedTicket,

@@ -13,7 +13,7 @@ export interface TlsOptions extends SecureContextOptions, Omit<ServerOpts, 'paus
   readonly secureContext?: SecureContext | undefined;
   /** In order of preference. A client that offers others only is refused; one that offers none is served without. */
   readonly ALPNProtocols?: readonly string[] | Uint8Array | undefined;
-  /** Ask clients for a certificate. Default false. */
+  /** Ask clients for a certificate in the handshake. Default false; with `ca` or `verifyPeer`, {@link TLSSocket.requestClientCertificate} can ask later. */
   readonly requestCert?: boolean | undefined;
   /** With `requestCert`: refuse clients without a trusted certificate. Default true. */
   readonly rejectUnauthorized?: boolean | undefined;

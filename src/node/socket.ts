@@ -4,6 +4,7 @@ import { Duplex } from 'node:stream';
 import type { ConnectionInfo, TlsEngine, TlsEvent } from '../connection/index.ts';
 import { type TlsAlertError, type TlsPeerAlertError, TlsUsageError } from '../errors/index.ts';
 import { type ClientTicket, encodeClientTicket, type TicketDecline } from '../tickets/index.ts';
+import { publishEvent } from './diagnostics.ts';
 import { codedError, type TlsError, toNodeError } from './errors.ts';
 
 /** What a `ticketIssued` event tells about one NewSessionTicket message. The ticket itself stays out of logs. */
@@ -80,7 +81,8 @@ const KEPT_TICKETS = 16;
  * A TLS 1.3 connection as a Node stream, over a `net.Socket` or any other Duplex, which it then owns.
  *
  * Events beside those of a Duplex: `secure`; `secureConnect` and `session` (a Buffer, once per ticket) on clients; `ticketIssued`
- * ({@link IssuedTicket}) and `ticketDeclined` ({@link DeclinedTicket}) on servers; `keyUpdate` (`'read' | 'write'`), `keylog`, `timeout`.
+ * ({@link IssuedTicket}), `ticketDeclined` ({@link DeclinedTicket}) and `clientCertificate` (an X509Certificate or `undefined`, the answer to
+ * {@link TLSSocket.requestClientCertificate}) on servers; `keyUpdate` (`'read' | 'write'`), `keylog`, `timeout`.
  */
 export class TLSSocket extends Duplex {
   readonly #transport: Transport;
@@ -93,6 +95,10 @@ export class TLSSocket extends Duplex {
   #written: WriteCallback | undefined;
   /** Of an `end` that came before the handshake was done. */
   #final: WriteCallback | undefined;
+  /** Of a request for the client's certificate, until there is an answer. */
+  #asked:
+    | { readonly resolve: (certificate: X509Certificate | undefined) => void; readonly reject: WriteCallback }
+    | undefined;
   #timer: NodeJS.Timeout | undefined;
   #tickets: ClientTicket[] | undefined;
   #issued = 0;
@@ -102,7 +108,7 @@ export class TLSSocket extends Duplex {
   #paused = false;
   #alertSent = false;
   #truncated = false;
-  /** The transport ended while the handshake waited for an answer. */
+  /** The transport ended while the engine waited for an answer. */
   #endedEarly = false;
   /** As in net.Socket: what was last given to {@link setTimeout}. */
   declare timeout?: number;
@@ -195,13 +201,14 @@ export class TLSSocket extends Duplex {
    */
   #transportEnded(): void {
     if (this.destroyed || this.#truncated || this.#engine?.readClosed) return;
-    if (this.#info !== undefined) {
+    if (this.#engine !== undefined && !this.#engine.wantsInput) {
+      this.#endedEarly = true; // what came before counts, once the engine goes on
+    } else if (this.#info !== undefined) {
       this.#truncated = true;
+      this.#unanswered();
       this.push(null);
-    } else if (this.#engine === undefined || this.#engine.wantsInput) {
-      this.#fail(this.#disconnected());
     } else {
-      this.#endedEarly = true; // what came before may say why, once the engine goes on
+      this.#fail(this.#disconnected());
     }
   }
 
@@ -240,6 +247,7 @@ export class TLSSocket extends Duplex {
   }
 
   #handle(event: TlsEvent): void {
+    publishEvent(event, this.#engine!);
     switch (event.type) {
       case 'data':
         if (!this.push(event.bytes)) this.#pause();
@@ -263,7 +271,11 @@ export class TLSSocket extends Duplex {
         break;
       case 'alert':
         break; // a warning, such as user_canceled: close_notify follows
+      case 'client_certificate':
+        this.#clientAnswered();
+        break;
       case 'end':
+        this.#unanswered();
         this.push(null);
         break;
       case 'error':
@@ -304,6 +316,20 @@ export class TLSSocket extends Duplex {
     const issued: IssuedTicket = { index, lifetimeSeconds, nonce, length: event.ticket.length, requested };
     this.#owner?.onTicketIssued?.(this, issued);
     this.emit('ticketIssued', issued);
+  }
+
+  #clientAnswered(): void {
+    this.#info = this.#engine!.info;
+    const certificate = this.getPeerX509Certificate();
+    this.#asked?.resolve(certificate);
+    this.#asked = undefined;
+    this.emit('clientCertificate', certificate);
+  }
+
+  /** The client will not answer any more. */
+  #unanswered(error: Error = codedError('ECONNRESET', 'the client ended without showing a certificate')): void {
+    this.#asked?.reject(error);
+    this.#asked = undefined;
   }
 
   #engineFailed(error: TlsAlertError | TlsPeerAlertError): void {
@@ -399,6 +425,7 @@ export class TLSSocket extends Duplex {
     const waiting = this.#written ?? this.#final;
     this.#written = undefined;
     this.#final = undefined;
+    this.#unanswered(error ?? undefined);
     waiting?.(error ?? codedError('ERR_STREAM_DESTROYED', 'Cannot call write after a stream was destroyed'));
     callback(error);
     process.nextTick(TLSSocket.#emitClose, this, error !== null); // after `error`, and saying whether there was one, as net.Socket does
@@ -516,6 +543,26 @@ export class TLSSocket extends Duplex {
   updateKeys(requestPeer: boolean = false): void {
     this.#connected('updateKeys').updateKeys(requestPeer);
     this.#progress();
+  }
+
+  /**
+   * Server: asks the client for a certificate, now or again; needs `requestCert`, `ca` or `verifyPeer`. Resolves with it when it was verified
+   * as in the handshake, see {@link TLSSocket.authorized}, and with `undefined` when the client has none to show; `required` makes that an
+   * error. Rejects when the connection ends before, and at once with a {@link TlsUsageError} when this client cannot be asked:
+   * `post_handshake_auth.not_offered` and others. rfc9846#section-4.7.2
+   */
+  requestClientCertificate(options: { readonly required?: boolean } = {}): Promise<X509Certificate | undefined> {
+    try {
+      this.#connected('requestClientCertificate').requestClientCertificate(options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+    const answer = new Promise<X509Certificate | undefined>((resolve, reject) => {
+      this.#asked = { resolve, reject };
+    });
+    answer.catch(() => {}); // a program that waits for the event hears of a failure by `error` or `close`
+    this.#progress();
+    return answer;
   }
 
   /** `length` bytes of keying material for `label` and `context`. rfc9846#section-7.5 */

@@ -125,6 +125,12 @@ describe('what is wrong is said in one line', () => {
     ],
     ['negative port', () => ['serve', '--port', '-1'], 2, /--port must be an integer from 0 to 65535, not -1\n/],
     ['option without its value', () => ['serve', '--cert', '--echo'], 2, /--cert needs a value/],
+    [
+      'authorities that nobody is asked about',
+      () => ['serve', '--echo', '--ca', path('cert.pem')],
+      2,
+      /--ca with --echo needs/,
+    ],
     ['required certificate, but of whom', () => ['serve', '--require-cert'], 2, /needs --ca/],
     ['no host', () => ['connect'], 2, /exactly one HOST/],
     ['port out of range', () => ['connect', 'localhost:99999'], 2, /'localhost:99999'/],
@@ -483,6 +489,30 @@ describe('the page', () => {
     const { port } = await serve(t);
     assert.equal((await get(await open(t, port), '/keyupdate')).status, 200);
     assert.equal((await get(await open(t, port), '/none')).status, 404);
+    assert.equal((await get(await open(t, port), '//')).status, 400);
+    assert.equal((await get(await open(t, port), '/keyupdate')).status, 200);
+  });
+
+  test('/secret is for clients with a trusted certificate, who are asked for it then', async (t) => {
+    const { port, server } = await serve(t, '--ca', path('cert.pem'));
+    const ask = async (...more: readonly string[]): Promise<string> => {
+      const client = start(t, ['connect', `localhost:${port}`, '--ca', path('cert.pem'), ...more]);
+      await client.waitFor('connected');
+      client.write('GET /secret HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
+      await client.waitForExit();
+      return client.stdout;
+    };
+    const known = await ask('--cert', path('cert.pem'), '--key', path('key.pem'));
+    assert.match(known, /^HTTP\/1\.1 200 .*welcome, CN=localhost.*\(trusted\)/s);
+    await server.waitFor(/client certificate: .*CN=localhost.*trusted/);
+    const stranger = await ask('--cert', path('other-cert.pem'), '--key', path('other-key.pem'));
+    assert.match(stranger, /^HTTP\/1\.1 403 .*not trusted: \w+/s);
+    assert.match(await ask(), /^HTTP\/1\.1 403 .*post_handshake_auth/s);
+
+    const blind = await serve(t);
+    const { status, body } = await get(await open(t, blind.port), '/secret');
+    assert.equal(status, 403);
+    assert.match(body, /start it with --ca/);
   });
 
   test('a server name cannot write HTML', async (t) => {

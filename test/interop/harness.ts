@@ -189,6 +189,16 @@ export class Connection {
     this.#pump();
   }
 
+  /** Asks for a certificate, on the wire at once; resolves with who it shows. */
+  async requestClientCertificate(options?: {
+    readonly required?: boolean;
+  }): Promise<EventOf<'client_certificate'>['peer']> {
+    const count = this.eventsOf('client_certificate').length;
+    this.engine.requestClientCertificate(options);
+    this.#pump();
+    return (await this.event('client_certificate', count + 1)).peer;
+  }
+
   /** Further tickets, on the wire at once. */
   sendTickets(count: number): void {
     this.engine.requestTickets(count);

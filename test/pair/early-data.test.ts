@@ -180,6 +180,21 @@ describe('accepted', () => {
     assert.equal(received(pair.server, 'early_data').length, 20_000);
   });
 
+  test('the client can be asked for a certificate later: EndOfEarlyData counts in both transcripts', async () => {
+    const verifier = { verify: () => ({ trusted: true as const }) };
+    const { identity } = await createWorld();
+    const world = await earlyWorld(
+      {},
+      { identity, server: { verifier }, client: { postHandshakeAuth: true, credentials: [identity.credential] } },
+    );
+    const pair = await (await offer(world, 'x')).run();
+    pair.server.engine.requestClientCertificate();
+    pair.server.engine.flush();
+    await pair.run();
+    assert.deepEqual([errorOf(pair.client)?.message, errorOf(pair.server)?.message], [undefined, undefined]);
+    assert.equal(eventsOf(pair.server, 'client_certificate').length, 1);
+  });
+
   test('the guard and the program learn whose it is', async () => {
     const requests: EarlyDataRequest[] = [];
     const clock = new TestClock();

@@ -81,6 +81,7 @@ async function walk(
   stopAt: string,
 ): Promise<{ watched: Side; inject: (message: Uint8Array) => void } | undefined> {
   const pair = new Pair(world, await options?.());
+  let toAsk = stopAt.includes('post_handshake') && world.clientConfig.postHandshakeAuth;
   const watched = pair[watchedRole];
   const slow = watchedRole === 'client' ? pair.server : pair.client;
   // The first flight of the client was made when its engine was made.
@@ -97,6 +98,10 @@ async function walk(
   pair.server.engine.receive(first);
   for (let i = 0; i < 200; i++) {
     if (watched.engine.state === stopAt) return { watched, inject };
+    if (toAsk && pair.server.engine.state === 'connected') {
+      pair.server.engine.requestClientCertificate();
+      toAsk = false;
+    }
     const step = held.steps.shift();
     if (step !== undefined) {
       step.run();
@@ -118,7 +123,7 @@ async function settings(): Promise<Setting[]> {
   const plain = await createWorld();
   const mutual = await createWorld({
     server: { clientAuth: 'require', verifier: trusting },
-    client: { credentials: [plain.identity.credential] },
+    client: { credentials: [plain.identity.credential], postHandshakeAuth: true },
     identity: plain.identity,
   });
   const retried = await createWorld({

@@ -65,7 +65,7 @@ class ReplayOutput implements Output {
   send(message: Uint8Array): void {
     this.#flight.push(message);
   }
-  flush(): void {
+  endFlight(): void {
     if (this.#flight.length > 0) this.records.push(this.#protector!.protect(22, concat(...this.#flight)));
     this.#flight = [];
   }
@@ -77,7 +77,7 @@ class ReplayOutput implements Output {
       this.#next = keys;
       return;
     }
-    this.flush();
+    this.endFlight();
     this.#protector = new RecordProtector(keys, { maxFragment: 16_384 });
   }
   setReadKeys(_epoch: unknown, keys: TrafficKeys): void {
@@ -185,7 +185,7 @@ for (const n of [3, 4, 5, 6, 7]) {
       }
     }
     assert.equal(state.at, 'connected');
-    out.flush();
+    out.endFlight();
     const recorded = fieldsOf(trace, 'client', 'send', 'complete record').slice(hellos.length);
     // Without early data (28 bytes), application data (72) and the alert (24).
     const handshakeRecords = recorded.filter((r) => r[0] === 20 || ![24, 28, 72].includes(r.length));

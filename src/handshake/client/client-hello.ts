@@ -102,6 +102,7 @@ function baseExtensions(
     ...(config.alpn.length > 0 && { alpn: config.alpn }),
     ...(config.certificateAuthorities.length > 0 && { certificateAuthorities: config.certificateAuthorities }),
     ...(config.recordSizeLimit !== undefined && { recordSizeLimit: config.recordSizeLimit }),
+    ...(config.postHandshakeAuth && { postHandshakeAuth: true }),
     keyShare: [...greaseShare, ...shares.map((s) => ({ group: s.group.id, keyExchange: s.share.publicValue }))],
     pskKeyExchangeModes: config.allowPskOnly
       ? [PskKeyExchangeMode.psk_dhe_ke, PskKeyExchangeMode.psk_ke]

@@ -1,17 +1,10 @@
 import { equalConstantTime, type Secret } from '../../bytes/index.ts';
-import type { Credential } from '../../crypto/index.ts';
 import { peerFault } from '../../errors/index.ts';
-import { signatureInput } from '../../peer-auth/index.ts';
 import { finishedMac, type MainStage, trafficKeys } from '../../schedule/index.ts';
-import {
-  type CertificateRequest,
-  encodeHandshakeMessage,
-  type Finished,
-  type HandshakeMessage,
-} from '../../wire/index.ts';
-import { ask, type Next, type Received } from '../context.ts';
+import { encodeHandshakeMessage, type Finished } from '../../wire/index.ts';
+import type { Next, Received } from '../context.ts';
 import { logSecret } from '../key-log.ts';
-import { chooseScheme, encodeCertificate } from '../own-certificate.ts';
+import { showCertificate } from './show-certificate.ts';
 import type { ClientConnected, ClientContext, ClientState, ClientStateAt } from './states.ts';
 
 /**
@@ -46,23 +39,23 @@ export function onFinished(
   logSecret(config.keyLog, 'EXPORTER_SECRET', clientRandom, secrets.exporter);
   out.setReadKeys('application', trafficKeys(kdf, secrets.server, suite.aead));
 
-  const send = (m: HandshakeMessage | Uint8Array): void => {
-    const bytes = m instanceof Uint8Array ? m : encodeHandshakeMessage(m);
+  const send = (bytes: Uint8Array): void => {
     transcript.add(bytes);
     out.send(bytes);
   };
   if (handshake.earlyDataAccepted) {
-    send({ type: 'end_of_early_data' });
+    send(encodeHandshakeMessage({ type: 'end_of_early_data' }));
     out.endEarlyData();
   }
   const finish = (): ClientState => {
-    send({ type: 'finished', verifyData: finishedMac(kdf, handshake.clientHandshakeSecret, transcript.hash()) });
+    const verifyData = finishedMac(kdf, handshake.clientHandshakeSecret, transcript.hash());
+    send(encodeHandshakeMessage({ type: 'finished', verifyData }));
     handshake.clientHandshakeSecret.wipe();
     out.setWriteKeys('application', trafficKeys(kdf, secrets.client, suite.aead));
     return connect(state, secrets, cx);
   };
   if (request === undefined) return finish();
-  return sendCertificate(request, cx, send, () => transcript.hash(), finish, secrets);
+  return showCertificate(request, config, transcript, send, finish, secrets);
 }
 
 interface ApplicationSecrets {
@@ -70,33 +63,6 @@ interface ApplicationSecrets {
   readonly client: Secret;
   readonly server: Secret;
   readonly exporter: Secret;
-}
-
-/** Shows the first certificate whose key the server accepts, or none. */
-function sendCertificate(
-  request: CertificateRequest,
-  { config }: ClientContext,
-  send: (m: HandshakeMessage | Uint8Array) => void,
-  transcriptHash: () => Uint8Array,
-  finish: () => ClientState,
-  secrets: ApplicationSecrets,
-): Next<ClientState> {
-  const signatureSchemes = request.extensions.signatureAlgorithms!;
-  const info = { signatureSchemes, certificateAuthorities: request.extensions.certificateAuthorities ?? [] };
-  const show = (chosen: Credential | undefined): Next<ClientState> => {
-    const candidates = chosen ? [chosen] : config.credentials;
-    const credential = candidates.find((c) => chooseScheme(c, signatureSchemes) !== undefined);
-    send(encodeCertificate(credential, request.extensions.statusRequest === true, request.context));
-    if (credential === undefined) return finish();
-    const algorithm = chooseScheme(credential, signatureSchemes)!;
-    const signature = credential.signer.sign(algorithm, signatureInput('client', transcriptHash()));
-    const prove = (bytes: Uint8Array): ClientState => {
-      send({ type: 'certificate_verify', algorithm, signature: bytes });
-      return finish();
-    };
-    return ask('sign', signature, prove, secrets);
-  };
-  return ask('chooseCredential', config.chooseCredential?.(info), show, secrets);
 }
 
 function connect(
@@ -117,6 +83,7 @@ function connect(
     resumptionSecret,
     group: group?.id ?? resumedFrom?.group,
     ticketsReceived: 0,
+    postHandshakeAuth: config.postHandshakeAuth ? { transcript, received: 0, pending: 0 } : undefined,
     info: {
       role: 'client',
       cipherSuite: suite.id,

@@ -12,6 +12,7 @@ import { onCertificate, onCertificateRequest, onCertificateVerify } from './auth
 import { onEncryptedExtensions } from './encrypted-extensions.ts';
 import { onFinished } from './finish.ts';
 import { onHelloRetryRequest } from './hello-retry.ts';
+import { onPostHandshakeCertificateRequest } from './post-handshake-auth.ts';
 import { onSecondServerHello, onServerHello } from './server-hello.ts';
 import { onNewSessionTicket } from './tickets.ts';
 
@@ -85,6 +86,18 @@ export interface ClientConnected extends Connected {
   readonly group: number | undefined;
   /** Tickets received so far. */
   ticketsReceived: number;
+  /** `undefined` when it was not offered: nothing of the transcript is kept then. */
+  readonly postHandshakeAuth: ClientPostHandshakeAuth | undefined;
+}
+
+/** What a client needs to answer a CertificateRequest after the handshake. */
+export interface ClientPostHandshakeAuth {
+  /** ClientHello … client Finished. */
+  readonly transcript: Transcript;
+  /** Requests so far. */
+  received: number;
+  /** Of these, those that wait for a signer or a choice. */
+  pending: number;
 }
 
 export interface ClientContext {
@@ -102,5 +115,9 @@ export const clientHandlers: HandlerTable<ClientState, ClientContext> = {
   expect_certificate: { certificate: onCertificate },
   expect_certificate_verify: { certificate_verify: onCertificateVerify },
   expect_finished: { finished: onFinished },
-  connected: { new_session_ticket: onNewSessionTicket, key_update: onKeyUpdate },
+  connected: {
+    certificate_request: onPostHandshakeCertificateRequest,
+    new_session_ticket: onNewSessionTicket,
+    key_update: onKeyUpdate,
+  },
 };

@@ -1,8 +1,25 @@
 import { peerFault } from '../../errors/index.ts';
-import type { Certificate, CertificateVerify } from '../../wire/index.ts';
+import type { Certificate, CertificateRequest, CertificateVerify } from '../../wire/index.ts';
+import type { ServerConfig } from '../config.ts';
 import type { Next, Received } from '../context.ts';
 import { checkCertificateVerify, judgeCertificate } from '../peer-certificate.ts';
 import type { ServerContext, ServerState, ServerStateAt } from './states.ts';
+
+/** @spec rfc9846#section-4.4.2 */
+export function certificateRequest(config: ServerConfig, context: Uint8Array): CertificateRequest {
+  const { signatureSchemes, certificateSignatureSchemes, verifier } = config;
+  return {
+    type: 'certificate_request',
+    context,
+    extensions: {
+      signatureAlgorithms: signatureSchemes,
+      ...(certificateSignatureSchemes.length > 0 && {
+        signatureAlgorithmsCert: [...signatureSchemes, ...certificateSignatureSchemes],
+      }),
+      ...(verifier?.authorities?.length && { certificateAuthorities: verifier.authorities }),
+    },
+  };
+}
 
 /**
  * The client's answer to our CertificateRequest: a chain, or an empty list when it has none to show.
@@ -16,8 +33,7 @@ export function onCertificate(
 ): Next<ServerState> {
   const { config } = cx;
   if (message.context.length !== 0) throw peerFault('certificate.bad_context', 'it must be empty during the handshake');
-  const unasked = message.entries.find((entry) => entry.extensionTypes.length > 0);
-  if (unasked) throw peerFault('extension.not_requested', `type ${unasked.extensionTypes[0]} in a client certificate`);
+  refuseExtensions(message);
   flight.transcript.add(message.raw);
   if (message.entries.length === 0) {
     if (config.clientAuth === 'require' && config.rejectUnauthorized) throw peerFault('certificate.required');
@@ -28,6 +44,12 @@ export function onCertificate(
     flight,
     shown,
   }));
+}
+
+/** We ask for no extension in the Certificate of a client. */
+export function refuseExtensions({ entries }: Certificate): void {
+  const unasked = entries.find((entry) => entry.extensionTypes.length > 0);
+  if (unasked) throw peerFault('extension.not_requested', `type ${unasked.extensionTypes[0]} in a client certificate`);
 }
 
 /** The client proves that it holds the key of its certificate. */

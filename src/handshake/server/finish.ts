@@ -35,6 +35,7 @@ export function onFinished(
     resumptionSecret,
     canResume: flight.canResume,
     group: flight.group?.id ?? resumedFrom?.group,
+    postHandshakeAuth: flight.canAuthenticateLater ? { transcript, request: undefined } : undefined,
     info: {
       role: 'server',
       cipherSuite: suite.id,

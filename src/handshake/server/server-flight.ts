@@ -7,6 +7,7 @@ import { ask, type Next, type Received } from '../context.ts';
 import { exchangeKeys } from '../key-exchange.ts';
 import { logSecret } from '../key-log.ts';
 import { certificateMessage, chooseScheme } from '../own-certificate.ts';
+import { certificateRequest } from './client-auth.ts';
 import type { Authentication } from './client-hello.ts';
 import { acceptEarlyData } from './early-data.ts';
 import type { Decision } from './negotiate.ts';
@@ -118,6 +119,7 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
       signatureScheme,
       helloRetried: plan.retry !== undefined,
       canResume: plan.decision.pskMode !== undefined,
+      canAuthenticateLater: hello.extensions.postHandshakeAuth === true && config.verifier !== undefined,
     });
     const asked = redeemed === undefined && config.clientAuth !== 'none';
     if (asked) return { at: 'expect_certificate', flight };
@@ -127,17 +129,7 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
 
   if ('ticket' in authentication) return finish(undefined);
   if (config.clientAuth !== 'none') {
-    send({
-      type: 'certificate_request',
-      context: new Uint8Array(0),
-      extensions: {
-        signatureAlgorithms: config.signatureSchemes,
-        ...(config.certificateSignatureSchemes.length > 0 && {
-          signatureAlgorithmsCert: [...config.signatureSchemes, ...config.certificateSignatureSchemes],
-        }),
-        ...(config.verifier?.authorities?.length && { certificateAuthorities: config.verifier.authorities }),
-      },
-    });
+    send(certificateRequest(config, new Uint8Array(0)));
   }
   const { credential } = authentication;
   send(certificateMessage(credential, hello.extensions.statusRequest === true));

@@ -12,6 +12,11 @@ import { onCertificate, onCertificateVerify } from './client-auth.ts';
 import { onClientHello, onSecondClientHello } from './client-hello.ts';
 import { onEndOfEarlyData } from './early-data.ts';
 import { onFinished } from './finish.ts';
+import {
+  onPostHandshakeCertificate,
+  onPostHandshakeCertificateVerify,
+  onPostHandshakeFinished,
+} from './post-handshake-auth.ts';
 
 /** The states of rfc9846#appendix-A.2. Each carries exactly what its handlers need. */
 export type ServerState =
@@ -21,7 +26,20 @@ export type ServerState =
   | { readonly at: 'expect_certificate'; readonly flight: ServerFlight }
   | { readonly at: 'expect_certificate_verify'; readonly flight: ServerFlight; readonly shown: ShownCertificate }
   | { readonly at: 'expect_finished'; readonly flight: ServerFlight; readonly client: PeerIdentity }
-  | ServerConnected;
+  | ServerConnected
+  // After the handshake, between the messages of one answer, which nothing may interrupt (rfc9846#section-4.7.2).
+  | {
+      readonly at: 'expect_post_handshake_certificate_verify';
+      readonly connected: ServerConnected;
+      readonly request: OutstandingRequest;
+      readonly shown: ShownCertificate;
+    }
+  | {
+      readonly at: 'expect_post_handshake_finished';
+      readonly connected: ServerConnected;
+      readonly request: OutstandingRequest;
+      readonly client: PeerIdentity;
+    };
 
 export type ServerStateAt<A extends ServerState['at']> = Extract<ServerState, { at: A }>;
 
@@ -56,12 +74,33 @@ export interface ServerFlight {
   readonly helloRetried: boolean;
   /** Whether this client can use tickets at all. */
   readonly canResume: boolean;
+  /** Whether this client can be asked for a certificate after the handshake. */
+  readonly canAuthenticateLater: boolean;
 }
 
 export interface ServerConnected extends Connected {
   readonly canResume: boolean;
   /** Code point of the key exchange group, for the tickets. */
   readonly group: number | undefined;
+  /** `undefined` when this client cannot be asked for a certificate any more: nothing of the transcript is kept then. */
+  readonly postHandshakeAuth: ServerPostHandshakeAuth | undefined;
+}
+
+/** What a server needs to ask for a certificate after the handshake. */
+export interface ServerPostHandshakeAuth {
+  /** ClientHello … client Finished. */
+  readonly transcript: Transcript;
+  /** The request that the client has not answered, at most one. */
+  request: OutstandingRequest | undefined;
+}
+
+export interface OutstandingRequest {
+  /** certificate_request_context */
+  readonly context: Uint8Array;
+  /** ClientHello … client Finished, CertificateRequest, and what the client has answered so far. */
+  readonly transcript: Transcript;
+  /** An answer without a certificate ends the connection. */
+  readonly required: boolean;
 }
 
 /** The ticket settings of one connection. The application may change them at any time. */
@@ -88,5 +127,7 @@ export const serverHandlers: HandlerTable<ServerState, ServerContext> = {
   expect_certificate: { certificate: onCertificate },
   expect_certificate_verify: { certificate_verify: onCertificateVerify },
   expect_finished: { finished: onFinished },
-  connected: { key_update: onKeyUpdate },
+  connected: { certificate: onPostHandshakeCertificate, key_update: onKeyUpdate },
+  expect_post_handshake_certificate_verify: { certificate_verify: onPostHandshakeCertificateVerify },
+  expect_post_handshake_finished: { finished: onPostHandshakeFinished },
 };

@@ -1,0 +1,39 @@
+import type { Credential } from '../../crypto/index.ts';
+import { signatureInput } from '../../peer-auth/index.ts';
+import type { Transcript } from '../../schedule/index.ts';
+import { type CertificateRequest, encodeHandshakeMessage } from '../../wire/index.ts';
+import type { ClientConfig } from '../config.ts';
+import { ask, type Next } from '../context.ts';
+import { chooseScheme, encodeCertificate } from '../own-certificate.ts';
+
+/**
+ * Certificate and CertificateVerify with the first certificate whose key the server accepts, or a Certificate without any.
+ * `send` must add what it gets to `transcript`; `then` sends Finished. `holds` as in {@link ask}.
+ *
+ * @spec rfc9846#section-4.5
+ */
+export function showCertificate<S>(
+  request: CertificateRequest,
+  config: ClientConfig,
+  transcript: Transcript,
+  send: (message: Uint8Array) => void,
+  then: () => Next<S>,
+  holds?: unknown,
+): Next<S> {
+  const signatureSchemes = request.extensions.signatureAlgorithms!;
+  const info = { signatureSchemes, certificateAuthorities: request.extensions.certificateAuthorities ?? [] };
+  const show = (chosen: Credential | undefined): Next<S> => {
+    const candidates = chosen ? [chosen] : config.credentials;
+    const credential = candidates.find((c) => chooseScheme(c, signatureSchemes) !== undefined);
+    send(encodeCertificate(credential, request.extensions.statusRequest === true, request.context));
+    if (credential === undefined) return then();
+    const algorithm = chooseScheme(credential, signatureSchemes)!;
+    const signed = credential.signer.sign(algorithm, signatureInput('client', transcript.hash()));
+    const prove = (signature: Uint8Array): Next<S> => {
+      send(encodeHandshakeMessage({ type: 'certificate_verify', algorithm, signature }));
+      return then();
+    };
+    return ask('sign', signed, prove, holds);
+  };
+  return ask('chooseCredential', config.chooseCredential?.(info), show, holds);
+}
