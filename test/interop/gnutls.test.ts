@@ -280,9 +280,12 @@ test('early data, both ways', async (t) => {
   const { ticket } = await first.event('ticket');
   assert.equal(ticket.maxEarlyDataSize, 500);
   await first.close();
-  const second = await connect(t, port, { groups: ['x25519'], tickets: [ticket], earlyData: true });
+  // GnuTLS rejects a ticket that is older to the client than to itself, as one may be when milliseconds are rounded: claim no age at all.
+  const clock = { now: () => ticket.receivedAt };
+  const second = await connect(t, port, { clock, groups: ['x25519'], tickets: [ticket], earlyData: true });
   second.write(said);
   await second.secure();
-  assert.equal((await second.event('early_data_status')).accepted, true);
+  const answer = await second.event('early_data_status');
+  assert.deepEqual([answer.accepted, answer.reason], [true, undefined]);
   await echo(second, 'and this later');
 });
