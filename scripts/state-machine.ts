@@ -39,6 +39,6 @@ which nothing else may interrupt; in all other respects, such as writing, it sta
 works on an answer.
 
 Records are below this table: alerts and change_cipher_spec never reach a handler, application data is accepted by the engine only
-once the handshake is done, and a message after which keys change must end its record
+once the handshake is done, or as early data in \`expect_end_of_early_data\`, and a message after which keys change must end its record
 ([RFC 9846 section 5.1](https://www.rfc-editor.org/rfc/rfc9846.html#section-5.1)).
 `;

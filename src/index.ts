@@ -14,8 +14,11 @@ export type {
   Clock,
   ConnectionInfo,
   CookieSealer,
+  EarlyDataDecline,
+  EarlyDataRequest,
   Limits,
   ServerConfig,
+  ServerEarlyDataConfig,
   ServerTicketConfig,
   TlsEvent,
 } from './handshake/index.ts';

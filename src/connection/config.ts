@@ -9,6 +9,7 @@ import type {
   CookieSealer,
   Limits,
   ServerConfig,
+  ServerEarlyDataConfig,
   ServerTicketConfig,
   Suite,
 } from '../handshake/index.ts';
@@ -64,6 +65,11 @@ export interface ServerOptions extends CommonOptions {
   readonly rejectUnauthorized?: boolean | undefined;
   /** A number is shorthand for `{ count }`. Default 2 tickets of 7,200 seconds under keys of this process that rotate. `sealer: false`: no tickets at all. */
   readonly tickets?: number | TicketOptions | undefined;
+  /**
+   * Accept early data (0-RTT), which is not as safe as other data: it can be replayed, to each of those servers that do not share the
+   * guard's memory, and is not forward secret. Default: off. rfc9846#section-8
+   */
+  readonly earlyData?: EarlyDataOptions | undefined;
   readonly allowPskOnly?: boolean | undefined;
   readonly cookieSealer?: CookieSealer | undefined;
 }
@@ -85,6 +91,15 @@ export interface TicketOptions {
   readonly label?: string | undefined;
   /** Longest ticket that is sent, in bytes, 64 to 65,535 (default). */
   readonly maxLength?: number | undefined;
+}
+
+/** See {@link ServerEarlyDataConfig}. */
+export interface EarlyDataOptions {
+  readonly maxSize: number;
+  readonly guard: ServerEarlyDataConfig['guard'];
+  readonly allow?: ServerEarlyDataConfig['allow'];
+  /** 1 to 60,000. */
+  readonly deadlineMs?: number | undefined;
 }
 
 export interface ClientOptions extends CommonOptions {
@@ -167,6 +182,7 @@ export function createServerConfig(options: ServerOptions): ServerConfig {
     verifier: options.verifier,
     rejectUnauthorized: options.rejectUnauthorized ?? true,
     tickets: ticketConfig(options),
+    earlyData: options.earlyData && earlyDataConfig(options.earlyData),
     allowPskOnly: options.allowPskOnly ?? false,
     cookieSealer: options.cookieSealer,
   });
@@ -318,6 +334,22 @@ function ticketConfig(options: ServerOptions): ServerTicketConfig {
     scopes: [scope, ...alsoAccept],
     maxLength: inRange('tickets.maxLength', tickets.maxLength ?? 0xffff, 64, 0xffff),
     sealer: sealer === false ? undefined : (sealer ?? new RingSealer(new TicketKeyRing({ crypto }), crypto)),
+  };
+}
+
+function earlyDataConfig({ maxSize, guard, allow, deadlineMs = 250 }: EarlyDataOptions): ServerEarlyDataConfig {
+  // From a program without types it may be missing, and without it anybody could replay.
+  if (typeof (guard as Partial<typeof guard> | undefined)?.check !== 'function' || !(guard.windowMs > 0)) {
+    throw new TlsUsageError(
+      'config.no_replay_guard',
+      'earlyData needs a guard: a ReplayGuard with a check function and a windowMs above 0',
+    );
+  }
+  return {
+    maxSize: inRange('earlyData.maxSize', maxSize, 1, 0xffff_ffff),
+    guard,
+    allow,
+    deadlineMs: inRange('earlyData.deadlineMs', deadlineMs, 1, 60_000),
   };
 }
 

@@ -13,6 +13,9 @@ import {
   type ClientState,
   type ConnectionInfo,
   clientHandlers,
+  type EarlyDataDecline,
+  type EarlyDataRequest,
+  type EarlyDataSession,
   ENDS_ITS_RECORD,
   type Epoch,
   exportKeyingMaterial,
@@ -45,7 +48,7 @@ import {
 } from '../record/index.ts';
 import { ContentType, decodeHandshakeMessage, HandshakeType } from '../wire/index.ts';
 import { Outbox } from './outbox.ts';
-import type { ClientEngineOptions, EngineHooks, TlsEngine } from './types.ts';
+import type { ClientEngineOptions, EarlyDataStatus, EngineHooks, TlsEngine } from './types.ts';
 
 /** A server's side of one connection. */
 export function createServerEngine(config: ServerConfig, hooks: EngineHooks = {}): TlsEngine {
@@ -67,6 +70,9 @@ export function createClientEngine(config: ClientConfig, options: ClientEngineOp
   return new Engine(config, options, options);
 }
 
+/** Content type and tag of a protected record, in bytes; the shortest tags are shorter. */
+const RECORD_OVERHEAD = 17;
+
 type State = ClientState | ServerState;
 type Context = {
   /** A server's may be replaced when the ClientHello is there. */
@@ -79,6 +85,16 @@ type Context = {
   readonly tickets: TicketControl;
 };
 type Handlers = HandlerTable<State, Context>;
+
+/** Early data on its way. */
+interface OpenEarlyData extends EarlyDataSession {
+  /** Bytes that may still be written, or read. */
+  room: number;
+  /** Client: no EndOfEarlyData yet. */
+  writable: boolean;
+  /** Client: the keys that come after EndOfEarlyData. */
+  nextKeys: TrafficKeys | undefined;
+}
 
 function writeAfterClose(): TlsUsageError {
   return new TlsUsageError('connection.write_closed', 'cannot write after close');
@@ -113,6 +129,9 @@ class Engine implements TlsEngine, Output {
   #readEpoch: Epoch = 'initial';
   /** Both sides have sent record_size_limit. */
   #recordSizeLimited = false;
+  earlyData: EarlyDataStatus = 'none';
+  /** Of a client that offered early data, or a server that accepted it. */
+  #early: OpenEarlyData | undefined;
   /** Bytes of refused early data that may still be skipped; `undefined` when none is expected. */
   #skippable: number | undefined;
   #skipPlaintext = false;
@@ -152,7 +171,8 @@ class Engine implements TlsEngine, Output {
     );
     if (config.role === 'server') this.#handshake = { at: 'expect_client_hello' };
     else {
-      const offer = { serverName: options.serverName, tickets: options.tickets ?? [] };
+      const { serverName, tickets = [], earlyData = false } = options;
+      const offer = { serverName, tickets, earlyData };
       this.#guard(() => this.#settle(startClient({ config, options: offer, out: this })));
     }
   }
@@ -205,11 +225,10 @@ class Engine implements TlsEngine, Output {
   }
 
   write(plaintext: Uint8Array): void {
-    if (this.#handshake.at !== 'connected')
-      throw new TlsUsageError(
-        'connection.not_secure',
-        `cannot write in state ${this.state}: wait for the secure event`,
-      );
+    if (this.#handshake.at !== 'connected') {
+      this.#writeBeforeSecure(plaintext);
+      return;
+    }
     if (this.writeClosed) throw writeAfterClose();
     this.flush();
     // "Implementations MUST … update keys" before the limit of the cipher (rfc9846#section-5.5); one write may cross it.
@@ -222,6 +241,40 @@ class Engine implements TlsEngine, Output {
       this.#outbox.data(piece);
       rest = rest.subarray(piece.length);
     } while (rest.length > 0);
+  }
+
+  #writeBeforeSecure(plaintext: Uint8Array): void {
+    if (!this.#halfRtt && (this.#over || this.role === 'server' || this.earlyData === 'none'))
+      throw new TlsUsageError(
+        'connection.not_secure',
+        `cannot write in state ${this.state}: wait for the secure event`,
+      );
+    if (this.writeClosed) throw writeAfterClose();
+    if (!this.#halfRtt && !this.#early?.writable)
+      throw new TlsUsageError('early_data.closed', 'early data is over: wait for the secure event');
+    const room = this.#halfRtt ? this.#outbox.room : this.earlyDataRoom;
+    if (plaintext.length > room)
+      throw new TlsUsageError(
+        'early_data.room',
+        `${plaintext.length} bytes before the secure event, but there is room for ${room}: write the rest after it`,
+      );
+    if (!this.#halfRtt) this.#early!.room -= plaintext.length;
+    this.#outbox.data(plaintext);
+  }
+
+  /** A server that accepted early data may answer it before the client's Finished: no certificate is asked of a client with a PSK. */
+  get #halfRtt(): boolean {
+    const { at } = this.#handshake;
+    return (
+      (at === 'expect_end_of_early_data' || at === 'expect_finished') &&
+      this.role === 'server' &&
+      this.earlyData === 'accepted'
+    );
+  }
+
+  /** "It is not possible to perform a KeyUpdate for early data", so the limit of its keys is one too (rfc9846#section-5.5). */
+  get earlyDataRoom(): number {
+    return this.#early?.writable ? Math.min(this.#early.room, this.#outbox.room) : 0;
   }
 
   flush(): void {
@@ -240,7 +293,7 @@ class Engine implements TlsEngine, Output {
 
   close(): void {
     if (this.#over || this.writeClosed) return;
-    if (this.#handshake.at !== 'connected') {
+    if (this.#handshake.at !== 'connected' && !this.#halfRtt) {
       this.abort('user_canceled');
       return;
     }
@@ -281,6 +334,13 @@ class Engine implements TlsEngine, Output {
     if (state.at !== 'connected')
       throw new TlsUsageError('connection.not_secure', `no keying material in state ${this.state}`);
     return exportKeyingMaterial(state.kdf, state.exporterSecret as Secret, label, context, length);
+  }
+
+  exportEarlyKeyingMaterial(length: number, label: string, context: Uint8Array = new Uint8Array(0)): Uint8Array {
+    const early = this.#early;
+    if (early === undefined)
+      throw new TlsUsageError('early_data.none', `no early keying material: early data is ${this.earlyData}`);
+    return exportKeyingMaterial(early.kdf, early.exporterSecret, label, context, length);
   }
 
   requestClientCertificate({ required }: { readonly required?: boolean } = {}): void {
@@ -345,8 +405,9 @@ class Engine implements TlsEngine, Output {
     if (!this.writeClosed) this.#outbox.changeCipherSpec();
   }
 
-  setWriteKeys(_epoch: Epoch, keys: TrafficKeys): void {
+  setWriteKeys(epoch: Epoch, keys: TrafficKeys): void {
     if (this.#over) wipeKeys(keys);
+    else if (epoch === 'handshake' && this.#early?.writable) this.#early.nextKeys = keys;
     else this.#outbox.setKeys(keys);
   }
 
@@ -356,7 +417,8 @@ class Engine implements TlsEngine, Output {
       return;
     }
     this.#opener?.wipe();
-    const limit = this.#recordSizeLimited ? this.#cx.config.recordSizeLimit : undefined;
+    // A client that sends early data has not heard of our limit yet.
+    const limit = this.#recordSizeLimited && epoch !== 'early' ? this.#cx.config.recordSizeLimit : undefined;
     this.#opener = new RecordOpener(keys, limit === undefined ? MAX_PLAINTEXT_LENGTH : limit - 1);
     this.#deframer.setProtected(true);
     this.#readEpoch = epoch;
@@ -367,8 +429,37 @@ class Engine implements TlsEngine, Output {
     this.#outbox.setPeerRecordSizeLimit(limit);
   }
 
-  skipEarlyData(afterRetry: boolean): void {
-    this.#skippable = this.#cx.config.limits.skippedEarlyDataLength;
+  openEarlyData(session: EarlyDataSession): void {
+    if (this.#over) {
+      session.exporterSecret.wipe();
+      return;
+    }
+    this.earlyData = 'offered';
+    this.#early = { ...session, room: session.size, writable: this.role === 'client', nextKeys: undefined };
+  }
+
+  endEarlyData(): void {
+    const early = this.#early;
+    if (!early?.writable) return;
+    early.writable = false;
+    if (early.nextKeys === undefined) this.#outbox.clearKeys();
+    else this.#outbox.setKeys(early.nextKeys);
+    early.nextKeys = undefined;
+  }
+
+  earlyDataDecided(declined: EarlyDataDecline | undefined, request?: EarlyDataRequest): void {
+    if (this.#over) return;
+    const accepted = declined === undefined;
+    this.earlyData = accepted ? 'accepted' : 'rejected';
+    if (!accepted) {
+      this.endEarlyData();
+      this.#dropEarlyData();
+    }
+    this.emit({ type: 'early_data_status', accepted, reason: declined, request });
+  }
+
+  skipEarlyData(afterRetry: boolean, size: number): void {
+    this.#skippable = Math.max(this.#cx.config.limits.skippedEarlyDataLength, size);
     this.#skipPlaintext = afterRetry;
   }
 
@@ -447,14 +538,16 @@ class Engine implements TlsEngine, Output {
 
   /** A peer that gave up before it had keys sends its alert in the clear; later nobody may. */
   #onUnprotected(record: PlainRecord, opener: RecordOpener): void {
-    const early = this.#readEpoch === 'handshake' && opener.opened === 0;
+    const early = this.#readEpoch !== 'application' && opener.opened === 0;
     if (record.type !== ContentType.alert || !early) throw peerFault('record.unexpected_type', 'not protected');
     this.#onAlert(record.fragment);
   }
 
   /** Early data that was refused "MUST be skipped", within limits (rfc9846#section-4.3.10). */
   #skip(record: PlainRecord): void {
-    this.#skippable! -= record.header.length + record.fragment.length;
+    const { length } = record.fragment;
+    // Without content type and tag, for what a ticket allows is counted in plaintext. What can have no plaintext counts as it is.
+    this.#skippable! -= length > RECORD_OVERHEAD ? length - RECORD_OVERHEAD : record.header.length + length;
     if (this.#skippable! < 0) throw peerFault('early_data.too_much');
   }
 
@@ -486,7 +579,10 @@ class Engine implements TlsEngine, Output {
   }
 
   #onApplicationData(content: Uint8Array): void {
-    if (this.#handshake.at !== 'connected' || this.#readEpoch !== 'application' || this.#answering !== undefined) {
+    const early = this.#readEpoch === 'early';
+    const open =
+      this.#handshake.at === 'connected' && this.#readEpoch === 'application' && this.#answering === undefined;
+    if (!early && !open) {
       throw peerFault('record.unexpected_type', 'application data before Finished');
     }
     if (content.length === 0) {
@@ -495,7 +591,16 @@ class Engine implements TlsEngine, Output {
     }
     this.#emptyRecordsInARow = 0;
     this.#keyUpdatesInARow = 0;
-    this.emit({ type: 'data', bytes: content });
+    if (early) this.#onEarlyData(content);
+    else this.emit({ type: 'data', bytes: content });
+  }
+
+  /** "Only Application Data payload (i.e., plaintext but not padding or the inner content type byte) is counted" (rfc9846#section-4.7.1). */
+  #onEarlyData(content: Uint8Array): void {
+    const early = this.#early!;
+    early.room -= content.length;
+    if (early.room < 0) throw peerFault('early_data.too_much', `the ticket allows ${early.size} bytes`);
+    this.emit({ type: 'early_data', bytes: content });
   }
 
   #countEmpty(): void {
@@ -630,14 +735,25 @@ class Engine implements TlsEngine, Output {
     this.#requestedTickets = 0;
     wipeSecrets(state);
     wipeSecrets(parked?.holds);
+    this.#dropEarlyData();
     this.#opener?.wipe();
     this.#opener = undefined;
     this.#deframer.clear();
     if (event !== undefined) this.emit(event);
   }
 
+  #dropEarlyData(): void {
+    const early = this.#early;
+    this.#early = undefined;
+    early?.exporterSecret.wipe();
+    if (early?.nextKeys !== undefined) wipeKeys(early.nextKeys);
+  }
+
   #sendAlert(alert: AlertName): void {
-    if (!this.writeClosed) this.#outbox.alert(alert);
+    if (this.writeClosed) return;
+    // "If clients need to send such alerts, they SHOULD first rekey to the handshake keys if possible" (rfc9846#appendix-A.1).
+    if (this.earlyData === 'offered' && this.#early?.nextKeys !== undefined) this.endEarlyData();
+    this.#outbox.alert(alert);
   }
 
   #serverContext(): { readonly config: ServerConfig; readonly out: Output; readonly tickets: TicketControl } {

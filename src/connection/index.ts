@@ -4,8 +4,9 @@ export {
   type CommonOptions,
   createClientConfig,
   createServerConfig,
+  type EarlyDataOptions,
   type ServerOptions,
   type TicketOptions,
 } from './config.ts';
 export { createClientEngine, createServerEngine } from './engine.ts';
-export type { ClientEngineOptions, EngineHooks, TlsEngine } from './types.ts';
+export type { ClientEngineOptions, EarlyDataStatus, EngineHooks, TlsEngine } from './types.ts';

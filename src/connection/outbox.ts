@@ -82,6 +82,13 @@ export class Outbox {
     this.#protector = new RecordProtector(keys, { maxFragment: this.#maxFragment, ...(padding && { padding }) });
   }
 
+  /** Back to the clear: a second ClientHello follows early data that was refused. */
+  clearKeys(): void {
+    this.flush();
+    this.#protector?.wipe();
+    this.#protector = undefined;
+  }
+
   /** `limit` counts the content type byte (RFC 8449). */
   setPeerRecordSizeLimit(limit: number): void {
     this.#peerRecordSizeLimit = limit;
@@ -95,8 +102,6 @@ export class Outbox {
 
   /** Nothing can be protected any more; what is there can still be pulled. */
   end(): void {
-    this.flush();
-    this.#protector?.wipe();
-    this.#protector = undefined;
+    this.clearKeys();
   }
 }

@@ -30,9 +30,19 @@ export interface TlsEngine {
   /** Whether `pull()` would give something. */
   readonly hasOutput: boolean;
   next(): TlsEvent | undefined;
-  /** Protects and queues application data, behind tickets that were requested. Throws {@link TlsUsageError} before `secure` and after `close`. */
+  /**
+   * Protects and queues application data, behind tickets that were requested. Throws {@link TlsUsageError} `connection.not_secure` before
+   * `secure`, and `connection.write_closed` after `close`.
+   *
+   * Before `secure`, a client with {@link TlsEngine.earlyDataRoom} sends early data; beyond it it throws `early_data.room`, and once early
+   * data is over `early_data.closed`. A server that accepted early data may answer it: the client is not known to be there yet, nor that
+   * it is not a replay.
+   */
   write(plaintext: Uint8Array): void;
-  /** Queues close_notify. Reading goes on. Before `secure` it cancels the handshake: user_canceled, close_notify, and all is over. */
+  /**
+   * Queues close_notify. Reading goes on. Before `secure` it cancels the handshake: user_canceled, close_notify, and all is over; but not
+   * where a server may write already.
+   */
   close(): void;
   /** Ends the connection with a fatal alert of ours, such as `user_canceled` or `internal_error`, and wipes its secrets. */
   abort(alert: 'user_canceled' | 'internal_error' | 'access_denied'): void;
@@ -57,6 +67,17 @@ export interface TlsEngine {
   /** Keying material of `length` bytes for `label` (ASCII) and `context`. rfc9846#section-7.5 */
   exportKeyingMaterial(length: number, label: string, context?: Uint8Array): Uint8Array;
 
+  /** As {@link TlsEngine.write} before `secure`: `offered` until the server has answered. An `early_data_status` event says when it changes. */
+  readonly earlyData: EarlyDataStatus;
+  /** Client: bytes of early data that may be written now, before `secure`. */
+  readonly earlyDataRoom: number;
+  /**
+   * Keying material that is there with early data: the same for each replay of the ClientHello, so no proof of anything. A client has it
+   * while early data is offered and once it is accepted, a server once it has accepted; else {@link TlsUsageError} `early_data.none`.
+   * rfc9846#section-7.5
+   */
+  exportEarlyKeyingMaterial(length: number, label: string, context?: Uint8Array): Uint8Array;
+
   /** Server: how many tickets this connection gets. May be changed until the moment they are generated. Overrides the config. */
   numTickets: number;
   /** Server: queues `count` further tickets (default 1), written together in front of the next `write` or by `flush`. False when not possible. */
@@ -69,6 +90,9 @@ export interface TlsEngine {
   ticketAppData: Uint8Array;
 }
 
+/** `none`: not offered, or (server) not decided yet. */
+export type EarlyDataStatus = 'none' | 'offered' | 'accepted' | 'rejected';
+
 export interface EngineHooks {
   readonly onProgress?: () => void;
   readonly onEvent?: (event: TlsEvent) => void;
@@ -78,4 +102,9 @@ export interface ClientEngineOptions extends EngineHooks {
   /** Host name (internationalized ones as A-labels) or IP address: 1 to 255 printable ASCII characters. */
   readonly serverName?: string;
   readonly tickets?: readonly ClientTicket[];
+  /**
+   * Offer early data (0-RTT) when the first usable ticket allows it; see {@link TlsEngine.write}. Whoever records it can send it again, so
+   * send only what may be done twice. What the server rejects is not sent again by itself. Default false. rfc9846#section-2.3
+   */
+  readonly earlyData?: boolean;
 }

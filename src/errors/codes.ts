@@ -82,6 +82,10 @@ export const PEER_FAULTS = {
     'illegal_parameter',
     'record_size_limit is below 64 or above the maximum',
   ],
+  'encrypted_extensions.bad_early_data': [
+    'illegal_parameter',
+    'early data was accepted in a session that is not the one it was sent for',
+  ],
   // Certificates
   'certificate.empty': ['decode_error', 'the server sent no certificate'],
   'certificate.required': ['certificate_required', 'a client certificate is required'],

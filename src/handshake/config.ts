@@ -1,6 +1,6 @@
 import type { Aead, Credential, CryptoProvider, HashName, KeyExchange, MaybePromise } from '../crypto/index.ts';
 import type { CertificateVerifier } from '../peer-auth/index.ts';
-import type { ClientTicket, TicketPolicy, TicketSealer } from '../tickets/index.ts';
+import type { ClientTicket, ReplayGuard, TicketPolicy, TicketSealer, TicketState } from '../tickets/index.ts';
 
 /** Milliseconds since the epoch; the only clock of the protocol. */
 export interface Clock {
@@ -38,7 +38,7 @@ export interface Limits {
   readonly warningAlerts: number;
   /** Empty application data records in a row. Default 32. */
   readonly emptyRecordsInARow: number;
-  /** Early data, in bytes of records, that a server skips after it refused it. Default 16,384 + overhead. */
+  /** Early data, in bytes with padding, that a server skips after it refused it; more where its tickets allow more. Default 20,480. */
   readonly skippedEarlyDataLength: number;
   /** Input held back while the handshake waits for an answer (a signer, a verifier), in bytes. Default 1,048,576. */
   readonly parkedInputLength: number;
@@ -107,6 +107,29 @@ export interface ServerTicketConfig {
   readonly sealer: TicketSealer | undefined;
 }
 
+/** Early data as a server may judge it. Its binder and its freshness have been verified. */
+export interface EarlyDataRequest {
+  readonly hello: ClientHelloInfo;
+  /** The protocol of the early data, which is also this connection's. */
+  readonly alpn: string | undefined;
+  /** What the ticket restores: who the client was then, and what the application put in. */
+  readonly ticket: Omit<TicketState, 'psk'>;
+  /** When the client says it sent the ClientHello, by our clock: milliseconds since the epoch. */
+  readonly sentAt: number;
+}
+
+/** @spec rfc9846#section-8 */
+export interface ServerEarlyDataConfig {
+  /** Bytes of early data that a ticket allows, 1 to 2^32-1. */
+  readonly maxSize: number;
+  /** Asked about every ClientHello whose early data could be accepted. A failure rejects the early data, never the connection. */
+  readonly guard: ReplayGuard;
+  /** Asked last. Anything but `true`, a throw or rejection included, rejects the early data. Default: all is allowed. */
+  readonly allow: ((request: EarlyDataRequest) => MaybePromise<boolean>) | undefined;
+  /** How long `guard` and `allow` may take, each, in milliseconds. Default 250. Needs a clock with `after`. */
+  readonly deadlineMs: number;
+}
+
 export type ClientAuth = 'none' | 'request' | 'require';
 
 export interface ServerConfig extends CommonConfig {
@@ -128,6 +151,8 @@ export interface ServerConfig extends CommonConfig {
   /** Whether an untrusted client certificate ends the handshake. Default true. */
   readonly rejectUnauthorized: boolean;
   readonly tickets: ServerTicketConfig;
+  /** `undefined`: tickets allow no early data, and none is accepted. */
+  readonly earlyData: ServerEarlyDataConfig | undefined;
   /** Accept psk_ke (no forward secrecy) when the client offers nothing better. Default false. */
   readonly allowPskOnly: boolean;
   /** Put a sealed cookie in HelloRetryRequest, so that any server with the same key can take the second ClientHello. */
@@ -173,4 +198,6 @@ export interface ClientConnectionOptions {
   readonly serverName: string | undefined;
   /** Tickets to offer, best first; each is used at most once, so the caller takes them out of its cache. */
   readonly tickets: readonly ClientTicket[];
+  /** Offer early data when the first ticket that is offered allows it. Default false. */
+  readonly earlyData?: boolean;
 }

@@ -1,6 +1,8 @@
-import type { AeadKey, MaybePromise } from '../crypto/index.ts';
+import type { Secret } from '../bytes/index.ts';
+import type { AeadKey, Kdf, MaybePromise } from '../crypto/index.ts';
 import type { HandshakeMessage, MessageType } from '../wire/index.ts';
-import type { TlsEvent } from './events.ts';
+import type { EarlyDataRequest } from './config.ts';
+import type { EarlyDataDecline, TlsEvent } from './events.ts';
 
 /** A key and IV for one direction, ready for the record layer. */
 export interface TrafficKeys {
@@ -10,7 +12,16 @@ export interface TrafficKeys {
 }
 
 /** `initial`: no protection yet. */
-export type Epoch = 'initial' | 'handshake' | 'application';
+export type Epoch = 'initial' | 'early' | 'handshake' | 'application';
+
+/** What early data needs beside its keys. */
+export interface EarlyDataSession {
+  /** Bytes of early data that the ticket allows. */
+  readonly size: number;
+  readonly kdf: Kdf;
+  /** early_exporter_secret */
+  readonly exporterSecret: Secret;
+}
 
 /** Everything a handler may do to the outside world. No I/O, no clock, no globals. */
 export interface Output {
@@ -22,12 +33,22 @@ export interface Output {
   endFlight(): void;
   /** Queues the change_cipher_spec record of rfc9846#appendix-E.4. */
   sendChangeCipherSpec(): void;
+  /** A client's handshake keys wait for {@link Output.endEarlyData} while early data may be written. */
   setWriteKeys(epoch: Epoch, keys: TrafficKeys): void;
   setReadKeys(epoch: Epoch, keys: TrafficKeys): void;
   /** The peer's record_size_limit (RFC 8449), content type byte included. Takes effect at once for protected records. */
   setPeerRecordSizeLimit(limit: number): void;
-  /** Server: the client sends early data that was refused; records that do not open, or (after a retry) are unprotected application data, are skipped within limits. */
-  skipEarlyData(afterRetry: boolean): void;
+  /** Client: early data may be written from here on. Server: it was accepted and comes in under the keys `early`. Takes over the secret. */
+  openEarlyData(session: EarlyDataSession): void;
+  /** Client: EndOfEarlyData has been sent. */
+  endEarlyData(): void;
+  /** What became of early data that was offered. A client that hears `declined` is done with it: what it writes next is under handshake keys, or in the clear. */
+  earlyDataDecided(declined: EarlyDataDecline | undefined, request?: EarlyDataRequest): void;
+  /**
+   * Server: the client sends early data that was refused, perhaps `size` bytes of it; records that do not open, or (after a retry) are
+   * unprotected application data, are skipped within limits.
+   */
+  skipEarlyData(afterRetry: boolean, size: number): void;
   /** The peer changed its keys. When it `asksForOurs`, a KeyUpdate goes out in front of the next application data. */
   peerUpdatedKeys(asksForOurs: boolean): void;
   /** Runs `then` when `promise` settles, unless the connection is over by then. The handshake does not wait. `undefined` when it was rejected. */
@@ -43,6 +64,8 @@ export type Question =
   | 'chooseCredential'
   | 'chooseAlpn'
   | 'openTicket'
+  | 'checkReplay'
+  | 'allowEarlyData'
   | 'sign'
   | 'verifySignature'
   | 'verifyPeer';

@@ -1,6 +1,7 @@
 import type { AlertName, TlsAlertError, TlsPeerAlertError } from '../errors/index.ts';
 import type { PeerIdentity } from '../peer-auth/index.ts';
 import type { ClientTicket, TicketDecline, TicketState } from '../tickets/index.ts';
+import type { EarlyDataRequest } from './config.ts';
 
 /** What is known of a connection once its handshake is done. */
 export interface ConnectionInfo {
@@ -23,10 +24,41 @@ export interface ConnectionInfo {
   readonly ocspResponse: Uint8Array | undefined;
 }
 
+/** Why early data that was offered does not count. The handshake goes on without it. */
+export type EarlyDataDecline =
+  | 'off' //                       the server takes none
+  | 'not_resumed' //               a full handshake
+  | 'not_first_identity' //        resumed, but not from the ticket that the early data is protected with
+  | 'ticket_without_early_data'
+  | 'cipher_suite_mismatch'
+  | 'alpn_mismatch'
+  | 'server_name_mismatch'
+  | 'hello_retry_request'
+  | 'ticket_age' //                sent too long ago or too far ahead, by the age that the client says its ticket has
+  | 'replay'
+  | 'quarantine' //                the replay guard has started just now and does not know yet
+  | 'guard_unavailable' //         the replay guard failed or took too long
+  | 'application' //               the server's program refused, failed or took too long
+  | 'declined_by_server'; //       client: the server does not say why
+
 export type TlsEvent =
   /** The handshake is done. The first `data` comes after it. */
   | { readonly type: 'secure'; readonly info: ConnectionInfo }
   | { readonly type: 'data'; readonly bytes: Uint8Array }
+  /**
+   * Server: application data of the client's first flight, in order and before `secure`. Whoever recorded it can send it again, within what
+   * the replay guard promises; the client is not known to be there before `secure`.
+   */
+  | { readonly type: 'early_data'; readonly bytes: Uint8Array }
+  /** What became of early data that was offered; once, on both sides. Rejected early data is lost: the application may send it again. */
+  | {
+      readonly type: 'early_data_status';
+      readonly accepted: boolean;
+      /** `undefined` when accepted. */
+      readonly reason: EarlyDataDecline | undefined;
+      /** Server: what the early data came with, when accepted. */
+      readonly request: EarlyDataRequest | undefined;
+    }
   /** Client: a ticket arrived. */
   | { readonly type: 'ticket'; readonly ticket: ClientTicket }
   /** Server: a ticket was sealed and put in front of the outgoing bytes. `index` counts from 0 on this connection. */

@@ -1,5 +1,7 @@
 /** Our server against `gnutls-cli`, and our client against `gnutls-serv`. */
 import assert from 'node:assert/strict';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import test from 'node:test';
 import { needs, peer } from '../support/peers.ts';
 import { freePort, type Running, type Scope, start } from '../support/process.ts';
@@ -252,4 +254,38 @@ test('record_size_limit is kept, both ways and both roles', async (t) => {
   const ours = await connect(t, port, small);
   await ours.secure();
   await echo(ours, long);
+});
+
+test('early data, both ways', async (t) => {
+  if (!needs(t, 'gnutls-cli', 'gnutls-serv')) return;
+  const said = 'said before anything was agreed\n';
+  const path = join((await files()).folder, 'gnutls-early.txt');
+  await writeFile(path, said);
+  const server = await serve(t, {
+    earlyData: { maxSize: 1_000, guard: { guarantee: 'process', windowMs: 10_000, check: () => 'fresh' } },
+  });
+  const { program, connection } = await gnutlsClient(t, server, ['--resume', '--waitresumption', '--earlydata', path]);
+  await connection.secure();
+  const again = await server.accept();
+  const status = await again.event('early_data_status');
+  assert.deepEqual([status.accepted, status.reason], [true, undefined]);
+  assert.equal((await again.secure()).resumed, true);
+  const bytes = again.eventsOf('early_data').map((event) => event.bytes);
+  assert.equal(Buffer.concat(bytes).toString(), said);
+  again.write('heard you\n');
+  await program.waitFor('heard you');
+
+  const { port } = await gnutlsServer(t, ['--earlydata', '--maxearlydata', '500']);
+  const first = await connect(t, port, { groups: ['x25519'] });
+  const { ticket } = await first.event('ticket');
+  assert.equal(ticket.maxEarlyDataSize, 500);
+  await first.close();
+  // GnuTLS rejects a ticket that is older to the client than to itself, as one may be when milliseconds are rounded: claim no age at all.
+  const clock = { now: () => ticket.receivedAt };
+  const second = await connect(t, port, { clock, groups: ['x25519'], tickets: [ticket], earlyData: true });
+  second.write(said);
+  await second.secure();
+  const answer = await second.event('early_data_status');
+  assert.deepEqual([answer.accepted, answer.reason], [true, undefined]);
+  await echo(second, 'and this later');
 });

@@ -315,12 +315,13 @@ export async function serve(t: Scope, options: Partial<ServerOptions> = {}): Pro
 export interface ConnectOptions extends Partial<ClientOptions> {
   readonly serverName?: string;
   readonly tickets?: readonly ClientTicket[];
+  readonly earlyData?: boolean;
 }
 
 /** A client of ours that trusts `server` and nobody else. Cut when `t` ends. */
 export async function connect(t: Scope, port: number, options: ConnectOptions = {}): Promise<Connection> {
   const { server } = await files();
-  const { serverName = 'localhost', tickets = [], ...rest } = options;
+  const { serverName = 'localhost', tickets = [], earlyData = false, ...rest } = options;
   const config = createClientConfig({
     crypto: nodeCrypto,
     clock,
@@ -338,7 +339,7 @@ export async function connect(t: Scope, port: number, options: ConnectOptions = 
     });
     socket.once('error', reject);
   });
-  return new Connection(socket, (hooks) => createClientEngine(config, { serverName, tickets, ...hooks }));
+  return new Connection(socket, (hooks) => createClientEngine(config, { serverName, tickets, earlyData, ...hooks }));
 }
 
 /** All cipher suites and groups of ours, by the names the engine takes. */

@@ -3,6 +3,7 @@ import { test } from 'node:test';
 import fc from 'fast-check';
 import type { Aead, AeadKey, CryptoProvider } from '../../src/crypto/index.ts';
 import { testCrypto } from '../../src/providers/test/index.ts';
+import { earlyWorld, offer } from './early.ts';
 import { connect, createWorld, errorOf, eventsOf, Pair, type Side } from './pair.ts';
 
 const received = (side: Side): Buffer => Buffer.concat(eventsOf(side, 'data').map((e) => e.bytes));
@@ -66,6 +67,21 @@ test('keys change by themselves before the limit of the cipher, also in the midd
   await pair.run();
   assert.equal(received(pair.server).length, 100);
   assert.ok(eventsOf(pair.client, 'key_updated').some((e) => e.direction === 'write'));
+});
+
+test('early data stops before the limit of its key: there is no KeyUpdate for it (rfc9846#section-5.5)', async () => {
+  const world = await earlyWorld({ maxSize: 1_000_000 }, { client: { crypto: withRecordLimit('b', 40) } });
+  const pair = await offer(world);
+  const { engine } = pair.client;
+  assert.equal(engine.earlyDataRoom, 24 * 16_384);
+  assert.throws(() => engine.write(new Uint8Array(24 * 16_384 + 1)), { code: 'early_data.room' });
+  engine.write(new Uint8Array(24 * 16_384));
+  assert.equal(engine.earlyDataRoom, 0);
+  await pair.run();
+  assert.deepEqual([errorOf(pair.client), errorOf(pair.server)], [undefined, undefined]);
+  engine.write(new Uint8Array(10));
+  await pair.run();
+  assert.equal(received(pair.server).length, 10);
 });
 
 test('one byte at a time: a handshake, tickets and data come through', async () => {

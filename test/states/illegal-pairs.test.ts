@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import type { TlsEngine } from '../../src/connection/index.ts';
+import type { ClientEngineOptions, TlsEngine } from '../../src/connection/index.ts';
 import { clientHandlers, type Output, serverHandlers } from '../../src/handshake/index.ts';
 import {
   encodeHandshakeMessage,
@@ -9,7 +9,7 @@ import {
   NamedGroup,
   ProtocolVersion,
 } from '../../src/wire/index.ts';
-import { createWorld, errorOf, Pair, type Side, type World } from '../pair/pair.ts';
+import { connect, createWorld, errorOf, eventsOf, Pair, type Side, type World } from '../pair/pair.ts';
 
 /**
  * Generated from the two tables: every state is reached in a real handshake, and every message that the table does not allow there
@@ -69,17 +69,18 @@ function holdBack(engine: TlsEngine): { readonly steps: Step[]; readonly send: (
   const hold = (sends: boolean, run: () => void): void => void steps.push({ sends, run });
   output.send = (message) => hold(true, () => real.send.call(output, message));
   output.setWriteKeys = (epoch, keys) => hold(false, () => real.setWriteKeys.call(output, epoch, keys));
+  output.endEarlyData = () => hold(false, () => real.endEarlyData.call(output));
   output.sendChangeCipherSpec = () => hold(false, () => real.sendChangeCipherSpec.call(output));
   return { steps, send: (message) => real.send.call(output, message) };
 }
 
 /** Runs a handshake in which `slow` lets out one step at a time, calls `visit` in each state `watched` comes to, and stops when it says so. */
 async function walk(
-  world: World,
+  { world, options }: Setting,
   watchedRole: 'client' | 'server',
   stopAt: string,
 ): Promise<{ watched: Side; inject: (message: Uint8Array) => void } | undefined> {
-  const pair = new Pair(world);
+  const pair = new Pair(world, await options?.());
   let toAsk = stopAt.includes('post_handshake') && world.clientConfig.postHandshakeAuth;
   const watched = pair[watchedRole];
   const slow = watchedRole === 'client' ? pair.server : pair.client;
@@ -112,7 +113,12 @@ async function walk(
   return undefined;
 }
 
-async function worlds(): Promise<World[]> {
+interface Setting {
+  readonly world: World;
+  readonly options?: () => Promise<ClientEngineOptions>;
+}
+
+async function settings(): Promise<Setting[]> {
   const trusting = { verify: () => ({ trusted: true as const }) };
   const plain = await createWorld();
   const mutual = await createWorld({
@@ -125,7 +131,17 @@ async function worlds(): Promise<World[]> {
     client: { keyShareCount: 1 },
     identity: plain.identity,
   });
-  return [plain, mutual, retried];
+  const early = await createWorld({
+    server: {
+      earlyData: { maxSize: 100, guard: { guarantee: 'process', windowMs: 10_000, check: () => 'fresh' } },
+    },
+    identity: plain.identity,
+  });
+  const resume = async (): Promise<ClientEngineOptions> => ({
+    tickets: eventsOf((await connect(early)).client, 'ticket').map(({ ticket }) => ticket),
+    earlyData: true,
+  });
+  return [{ world: plain }, { world: mutual }, { world: retried }, { world: early, options: resume }];
 }
 
 for (const [role, table] of [
@@ -137,8 +153,8 @@ for (const [role, table] of [
     test(`${role} in ${state} refuses ${illegal.length} kinds of message`, async () => {
       for (const type of illegal) {
         let reached = false;
-        for (const world of await worlds()) {
-          const at = await walk(world, role, state);
+        for (const setting of await settings()) {
+          const at = await walk(setting, role, state);
           if (at === undefined) continue;
           reached = true;
           at.inject(encodeHandshakeMessage(SAMPLES[type]));

@@ -1,22 +1,33 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { concat, fromHex, toHex } from '../../src/bytes/index.ts';
-import { createClientConfig, createServerConfig, createServerEngine } from '../../src/connection/index.ts';
+import { concat, copyOf, fromHex, toHex } from '../../src/bytes/index.ts';
+import {
+  createClientConfig,
+  createServerConfig,
+  createServerEngine,
+  type ServerOptions,
+} from '../../src/connection/index.ts';
 import type { Credential } from '../../src/crypto/index.ts';
+import { startEarlyData } from '../../src/handshake/client/early-data.ts';
 import {
   type ClientContext,
   type ClientState,
   clientHandlers,
+  type EarlyDataDecline,
+  type EarlyDataSession,
+  type Epoch,
   isParked,
   type Next,
   type Output,
   type Received,
   type TlsEvent,
+  type TrafficKeys,
 } from '../../src/handshake/index.ts';
 import { testCrypto } from '../../src/providers/test/index.ts';
 import { HandshakeJoiner, RecordDeframer, RecordOpener, RecordProtector } from '../../src/record/index.ts';
 import { Transcript } from '../../src/schedule/index.ts';
+import type { ClientTicket, TicketState } from '../../src/tickets/index.ts';
 import { type ClientHello, decodeHandshakeMessage, type MessageType, NamedGroup } from '../../src/wire/index.ts';
 
 /**
@@ -48,6 +59,8 @@ class ReplayOutput implements Output {
   opener: RecordOpener | undefined;
   #protector: RecordProtector | undefined;
   #flight: Uint8Array[] = [];
+  early: EarlyDataSession | undefined;
+  #next: TrafficKeys | undefined;
 
   send(message: Uint8Array): void {
     this.#flight.push(message);
@@ -59,17 +72,31 @@ class ReplayOutput implements Output {
   sendChangeCipherSpec(): void {
     this.records.push(fromHex('140303000101'));
   }
-  setWriteKeys(_epoch: unknown, keys: ConstructorParameters<typeof RecordProtector>[0]): void {
+  setWriteKeys(epoch: Epoch, keys: TrafficKeys): void {
+    if (this.early && epoch === 'handshake') {
+      this.#next = keys;
+      return;
+    }
     this.endFlight();
     this.#protector = new RecordProtector(keys, { maxFragment: 16_384 });
   }
-  setReadKeys(_epoch: unknown, keys: ConstructorParameters<typeof RecordOpener>[0]): void {
+  setReadKeys(_epoch: unknown, keys: TrafficKeys): void {
     this.opener = new RecordOpener(keys, 16_384);
   }
   protectData(content: Uint8Array): Uint8Array {
     return this.#protector!.protect(23, content);
   }
   setPeerRecordSizeLimit(): void {}
+  openEarlyData(session: EarlyDataSession): void {
+    this.early = session;
+  }
+  endEarlyData(): void {
+    this.early = undefined;
+    this.setWriteKeys('handshake', this.#next!);
+  }
+  earlyDataDecided(declined: EarlyDataDecline | undefined): void {
+    assert.equal(declined, undefined);
+  }
   skipEarlyData(): void {}
   peerUpdatedKeys(): void {}
   defer(): void {}
@@ -84,7 +111,7 @@ async function settled(next: Next<ClientState>): Promise<ClientState> {
   return result;
 }
 
-for (const n of [3, 5, 6, 7]) {
+for (const n of [3, 4, 5, 6, 7]) {
   const trace = traces.find((t) => t.n === n)!;
   test(`RFC 8448 section ${n}, ${trace.title}: our client answers with the recorded bytes`, async () => {
     const group = n === 5 ? NamedGroup.secp256r1 : NamedGroup.x25519;
@@ -114,13 +141,14 @@ for (const n of [3, 5, 6, 7]) {
       transcript.add(fieldsOf(trace, 'server', 'construct a ServerHello', 'ServerHello')[0]!);
       serverRecords.shift();
     }
-    const raw = hellos.at(-1)!;
+    // Section 4: the message with its binder is only in the record.
+    const raw = n === 4 ? fieldsOf(trace, 'client', 'send handshake record', 'payload')[0]! : hellos.at(-1)!;
     transcript.add(raw);
     const exchange = crypto.keyExchange(group)!;
     const offer = {
       hello: decodeHandshakeMessage(1, raw.subarray(4)) as ClientHello,
       shares: [{ group: exchange, share: await exchange.generate() }],
-      tickets: [],
+      tickets: n === 4 ? [recordedTicket(trace)] : [],
       transcript,
       changedCipherSpec: false,
       retried: n === 5,
@@ -129,6 +157,16 @@ for (const n of [3, 5, 6, 7]) {
     const cx: ClientContext = { config, options: { serverName: 'server', tickets: [] }, out };
     let state: ClientState =
       n === 5 ? { at: 'expect_second_server_hello', offer, suite } : { at: 'expect_server_hello', offer };
+
+    if (n === 4) {
+      startEarlyData(offer, suite, cx);
+      assertKeyingMaterial(out.early, trace);
+      const early = fieldsOf(trace, 'client', 'send application_data', 'payload')[0]!;
+      assert.equal(
+        toHex(out.protectData(early)),
+        toHex(fieldsOf(trace, 'client', 'send application_data', 'complete record')[0]!),
+      );
+    }
 
     const deframer = new RecordDeframer();
     const joiner = new HandshakeJoiner(() => 65_536);
@@ -149,15 +187,23 @@ for (const n of [3, 5, 6, 7]) {
     assert.equal(state.at, 'connected');
     out.endFlight();
     const recorded = fieldsOf(trace, 'client', 'send', 'complete record').slice(hellos.length);
-    const handshakeRecords = recorded.filter((r) => r[0] === 20 || (r.length !== 24 && r.length !== 72));
+    // Without early data (28 bytes), application data (72) and the alert (24).
+    const handshakeRecords = recorded.filter((r) => r[0] === 20 || ![24, 28, 72].includes(r.length));
+    if (n === 4)
+      assert.deepEqual(
+        handshakeRecords.map((r) => r.length),
+        [26, 58],
+        'EndOfEarlyData, Finished',
+      );
     assert.deepEqual(out.records.map(toHex), handshakeRecords.map(toHex));
 
     // The first application record, where there is one, is protected under the right keys.
-    const data = fieldsOf(trace, 'client', 'send application_data', 'payload')[0];
+    const first = n === 4 ? 1 : 0;
+    const data = fieldsOf(trace, 'client', 'send application_data', 'payload')[first];
     if (data)
       assert.deepEqual(
         toHex(out.protectData(data)),
-        toHex(fieldsOf(trace, 'client', 'send application_data', 'complete record')[0]!),
+        toHex(fieldsOf(trace, 'client', 'send application_data', 'complete record')[first]!),
       );
     const psk = fieldsOf(trace, 'server', 'generate resumption secret', 'expanded')[0];
     if (psk) {
@@ -165,6 +211,31 @@ for (const n of [3, 5, 6, 7]) {
       assert.equal(ticket?.type === 'ticket' && toHex(ticket.ticket.psk), toHex(psk));
     }
   });
+}
+
+/** The PSK of section 4, which comes from the connection of section 3. */
+function recordedTicket(trace: Trace): ClientTicket {
+  return {
+    ticket: Uint8Array.of(1),
+    psk: recordedPsk(trace),
+    cipherSuite: 0x1301,
+    lifetimeSeconds: 30,
+    ageAdd: 0,
+    nonce: Uint8Array.of(0, 0),
+    receivedAt: Date.UTC(2018, 0, 1),
+    authenticatedAt: Date.UTC(2018, 0, 1),
+    serverName: 'server',
+    maxEarlyDataSize: 1_024,
+    server: { chain: [], authorized: true },
+  };
+}
+
+const recordedPsk = (trace: Trace): Uint8Array => fieldsOf(trace, 'client', 'extract secret "early"', 'IKM')[0]!;
+
+/** early_exporter_secret is the recorded one. */
+function assertKeyingMaterial(early: EarlyDataSession | undefined, trace: Trace): void {
+  const recorded = fieldsOf(trace, 'client', 'derive secret "tls13 e exp master"', 'expanded')[0]!;
+  assert.equal(early && toHex(early.exporterSecret.bytes), toHex(recorded));
 }
 
 /** Section 6: a key that makes the signature of the RFC, which is random by nature and cannot be made again. */
@@ -185,7 +256,7 @@ function recordedCredential(trace: Trace): Credential[] {
   ];
 }
 
-for (const n of [3, 6, 7]) {
+for (const n of [3, 4, 6, 7]) {
   const trace = traces.find((t) => t.n === n)!;
   test(`RFC 8448 section ${n}, ${trace.title}: our server answers with the recorded ServerHello and keys`, async () => {
     const recorded = fieldsOf(trace, 'server', 'construct a ServerHello', 'ServerHello')[0]!;
@@ -204,7 +275,7 @@ for (const n of [3, 6, 7]) {
       crypto,
       clock: { now: () => Date.UTC(2018, 0, 1) },
       groups: ['x25519'],
-      tickets: { sealer: false },
+      ...(n === 4 ? recordedSession(trace) : { tickets: { sealer: false as const } }),
       keyLog: (line) => void lines.push(line),
       credentials: [
         { chain: [Uint8Array.of(0x30, 0)], names: [], signer: { schemes: [0x0403], sign: () => new Uint8Array(70) } },
@@ -212,6 +283,16 @@ for (const n of [3, 6, 7]) {
     });
     const engine = createServerEngine(config);
     engine.receive(fieldsOf(trace, 'client', 'send handshake record', 'complete record')[0]!);
+    if (n === 4) {
+      engine.receive(fieldsOf(trace, 'client', 'send application_data', 'complete record')[0]!);
+      assert.deepEqual(
+        [engine.next()?.type, engine.next()],
+        [
+          'early_data_status',
+          { type: 'early_data', bytes: fieldsOf(trace, 'client', 'send application_data', 'payload')[0] },
+        ],
+      );
+    }
     const sent = engine.pull()!;
     assert.equal(toHex(sent.subarray(5, 5 + recorded.length)), toHex(recorded));
     for (const [label, step] of [
@@ -222,4 +303,27 @@ for (const n of [3, 6, 7]) {
       assert.equal(lines.find((line) => line.startsWith(label))?.split(' ')[2], toHex(secret));
     }
   });
+}
+
+/** A server that has the ticket of section 4 in its store, and is still waiting for what was recorded. */
+function recordedSession(trace: Trace): Pick<ServerOptions, 'tickets' | 'earlyData'> {
+  const now = Date.UTC(2018, 0, 1);
+  const open = (): TicketState => ({
+    id: new Uint8Array(16),
+    psk: copyOf(recordedPsk(trace)),
+    cipherSuite: 0x1301,
+    issuedAt: now,
+    authenticatedAt: now,
+    lifetimeSeconds: 30,
+    // The NewSessionTicket of section 3: the client says its ticket is 6 ms old.
+    ageAdd: 0xfad6_aac5,
+    serverName: 'server',
+    maxEarlyDataSize: 1_024,
+    client: { chain: [], authorized: false },
+    appData: new Uint8Array(0),
+  });
+  return {
+    tickets: { sealer: { maxLifetimeSeconds: () => 30, seal: () => undefined, open } },
+    earlyData: { maxSize: 1_024, guard: { guarantee: 'process', windowMs: 10_000, check: () => 'fresh' } },
+  };
 }

@@ -13,6 +13,7 @@ import {
 import type { ClientConfig } from '../config.ts';
 import { ask, isPromise, type Next } from '../context.ts';
 import { hashOfSuite } from '../suites.ts';
+import { earlyDataSuite, startEarlyData } from './early-data.ts';
 import type { ClientContext, ClientState, Offer, OfferedShare } from './states.ts';
 
 /** Starts the handshake: makes the key shares and sends the first ClientHello. */
@@ -21,6 +22,7 @@ export function startClient(cx: ClientContext): Next<ClientState> {
   const tickets = usableTickets(cx);
   return ask('generateKeyShare', generateShares(sharedGroups(config, tickets)), (shares) => {
     const grease = config.grease ? greaseValues(config) : undefined;
+    const earlySuite = cx.options.earlyData ? earlyDataSuite(tickets[0], config) : undefined;
     const hello: ClientHello = {
       type: 'client_hello',
       legacyVersion: ProtocolVersion.tls12,
@@ -28,7 +30,7 @@ export function startClient(cx: ClientContext): Next<ClientState> {
       legacySessionId: config.middleboxCompatibility ? config.crypto.random(32) : new Uint8Array(0),
       cipherSuites: [...(grease ? [grease.suite] : []), ...config.cipherSuites.map((s) => s.id)],
       legacyCompressionMethods: Uint8Array.of(0),
-      extensions: baseExtensions(cx, shares, grease),
+      extensions: baseExtensions(cx, shares, grease, earlySuite !== undefined),
       extensionTypes: [],
       ...(grease && {
         otherExtensions: [
@@ -38,7 +40,8 @@ export function startClient(cx: ClientContext): Next<ClientState> {
       }),
     };
     const offer = { hello, shares, tickets, transcript: new Transcript(), changedCipherSpec: false, retried: false };
-    return { at: 'expect_server_hello', offer: sendClientHello(offer, cx) };
+    const sent = sendClientHello(offer, cx);
+    return { at: 'expect_server_hello', offer: earlySuite ? startEarlyData(sent, earlySuite, cx) : sent };
   });
 }
 
@@ -83,6 +86,7 @@ function baseExtensions(
   { config, options }: ClientContext,
   shares: readonly OfferedShare[],
   grease: Grease | undefined,
+  earlyData: boolean,
 ): ClientHelloExtensions {
   const greaseShare = grease ? [{ group: grease.group, keyExchange: Uint8Array.of(0) }] : [];
   const schemes = config.signatureSchemes;
@@ -104,6 +108,7 @@ function baseExtensions(
       ? [PskKeyExchangeMode.psk_dhe_ke, PskKeyExchangeMode.psk_ke]
       : [PskKeyExchangeMode.psk_dhe_ke],
     supportedVersions: [...(grease ? [grease.version] : []), ProtocolVersion.tls13],
+    ...(earlyData && { earlyData }),
   };
 }
 

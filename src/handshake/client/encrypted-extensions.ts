@@ -1,6 +1,7 @@
 import { peerFault } from '../../errors/index.ts';
 import { type EncryptedExtensions, ExtensionType, nameOf } from '../../wire/index.ts';
 import type { Received } from '../context.ts';
+import { judgeAnswer } from './early-data.ts';
 import type { ClientContext, ClientState, ClientStateAt, Offer } from './states.ts';
 
 /** @spec rfc9846#section-4.4.1 */
@@ -20,8 +21,10 @@ export function onEncryptedExtensions(
     out.setPeerRecordSizeLimit(recordSizeLimit);
   }
   handshake.transcript.add(message.raw);
-  const next = { ...handshake, alpn };
-  const { resumedFrom } = handshake;
+  const { resumedFrom, offer } = handshake;
+  const earlyDataAccepted = message.extensions.earlyData === true;
+  const next = { ...handshake, alpn, earlyDataAccepted };
+  if (offer.hello.extensions.earlyData) out.earlyDataDecided(judgeAnswer(next));
   if (resumedFrom === undefined) return { at: 'expect_certificate_or_request', handshake: next };
   const server = { identity: resumedFrom.server, signatureScheme: undefined, ocspResponse: undefined };
   return { at: 'expect_finished', handshake: next, request: undefined, server };
@@ -31,6 +34,7 @@ export function onEncryptedExtensions(
     if (x.serverName !== undefined) types.add(ExtensionType.server_name);
     if (x.alpn !== undefined) types.add(ExtensionType.application_layer_protocol_negotiation);
     if (config.recordSizeLimit !== undefined) types.add(ExtensionType.record_size_limit);
+    if (x.earlyData) types.add(ExtensionType.early_data);
     return types;
   }
 }

@@ -43,6 +43,10 @@ export function onFinished(
     transcript.add(bytes);
     out.send(bytes);
   };
+  if (handshake.earlyDataAccepted) {
+    send(encodeHandshakeMessage({ type: 'end_of_early_data' }));
+    out.endEarlyData();
+  }
   const finish = (): ClientState => {
     const verifyData = finishedMac(kdf, handshake.clientHandshakeSecret, transcript.hash());
     send(encodeHandshakeMessage({ type: 'finished', verifyData }));

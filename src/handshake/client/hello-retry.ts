@@ -24,12 +24,15 @@ export function onHelloRetryRequest(
   offer.transcript.start(kdf);
   offer.transcript.replaceWithMessageHash();
   offer.transcript.add(message.raw);
+  // "Early data is not permitted after a HelloRetryRequest" (rfc9846#section-4.2.2), and what was sent is lost.
+  if (offer.hello.extensions.earlyData) out.earlyDataDecided('hello_retry_request');
   const changeCipherSpec = offer.hello.legacySessionId.length > 0 && !offer.changedCipherSpec;
   if (changeCipherSpec) out.sendChangeCipherSpec();
 
   const resend = (shares: readonly OfferedShare[]): ClientState => {
+    const { earlyData: _refused, ...kept } = offer.hello.extensions;
     const extensions = {
-      ...offer.hello.extensions,
+      ...kept,
       keyShare:
         groupId === undefined
           ? offer.hello.extensions.keyShare!

@@ -139,6 +139,7 @@ function deriveHandshakeKeys(
       resumedFrom,
       group: share && { id: share.group.id, name: share.group.name },
       alpn: undefined,
+      earlyDataAccepted: false,
     },
   };
 }

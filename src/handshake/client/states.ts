@@ -72,6 +72,8 @@ export interface ClientHandshake {
   readonly group: { readonly id: number; readonly name: string } | undefined;
   /** From EncryptedExtensions. */
   readonly alpn: string | undefined;
+  /** The server takes the early data, so that EndOfEarlyData must follow. */
+  readonly earlyDataAccepted: boolean;
 }
 
 export interface AuthenticatedServer {

@@ -3,6 +3,7 @@ import { peerFault } from '../../errors/index.ts';
 import { type EarlyStage, Transcript } from '../../schedule/index.ts';
 import { type ClientHello, NamedGroup, nameOf } from '../../wire/index.ts';
 import { ask, type Next, type Received } from '../context.ts';
+import { decideEarlyData } from './early-data.ts';
 import { openRetryCookie, sendHelloRetryRequest } from './hello-retry.ts';
 import {
   chooseAlpn,
@@ -39,7 +40,6 @@ function onFirstHello(hello: Received<ClientHello>, cx: ServerContext): Next<Ser
   const retry = openRetryCookie(hello, cx);
   if (retry !== undefined) return onSecondClientHello({ at: 'expect_second_client_hello', retry }, hello, cx);
   if (decision.kind === 'retry') return sendHelloRetryRequest(hello, decision, cx);
-  if (hello.extensions.earlyData) cx.out.skipEarlyData(false);
   return proceed(hello, decision, undefined, cx);
 }
 
@@ -84,10 +84,12 @@ function proceed(
   return redeemTicket(hello, decision, transcript, cx, (redeemed) =>
     withAlpn(hello, cx, redeemed?.early, (alpn) => {
       const common = { hello, decision, retry, transcript, alpn };
-      if (redeemed !== undefined) return sendServerFlight({ ...common, authentication: redeemed }, cx);
-      return withCredential(hello, decision, cx, (credential) =>
-        sendServerFlight({ ...common, authentication: { credential } }, cx),
-      );
+      return decideEarlyData(hello, redeemed, alpn, cx, (earlyData) => {
+        if (redeemed !== undefined) return sendServerFlight({ ...common, authentication: redeemed, earlyData }, cx);
+        return withCredential(hello, decision, cx, (credential) =>
+          sendServerFlight({ ...common, authentication: { credential }, earlyData }, cx),
+        );
+      });
     }),
   );
 }

@@ -26,7 +26,10 @@ export function sendHelloRetryRequest(
   transcript.add(request);
   out.send(request);
   if (hello.legacySessionId.length > 0) out.sendChangeCipherSpec();
-  if (hello.extensions.earlyData) out.skipEarlyData(true);
+  if (hello.extensions.earlyData) {
+    out.skipEarlyData(true, config.earlyData?.maxSize ?? 0);
+    out.earlyDataDecided('hello_retry_request');
+  }
   return { at: 'expect_second_client_hello', retry: { suite, group: group.id, cookie, transcript, firstHello: hello } };
 }
 

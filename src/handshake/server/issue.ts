@@ -66,7 +66,7 @@ export function issueTicket(state: ServerConnected, requested: boolean, cx: Serv
     ...(state.info.serverName !== undefined && { serverName: state.info.serverName }),
     ...(state.info.alpn !== undefined && { alpn: state.info.alpn }),
     ...(state.group !== undefined && { group: state.group }),
-    maxEarlyDataSize: 0,
+    maxEarlyDataSize: config.earlyData?.maxSize ?? 0,
     client: state.info.peer,
     appData: tickets.appData,
   };
@@ -81,6 +81,7 @@ export function issueTicket(state: ServerConnected, requested: boolean, cx: Serv
           ageAdd: ticketState.ageAdd,
           nonce,
           ticket,
+          ...(ticketState.maxEarlyDataSize > 0 && { maxEarlyDataSize: ticketState.maxEarlyDataSize }),
         }),
       );
       const { psk: _secret, ...open } = ticketState;

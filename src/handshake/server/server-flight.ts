@@ -2,12 +2,14 @@ import type { Kdf } from '../../crypto/index.ts';
 import { signatureInput } from '../../peer-auth/index.ts';
 import { EarlyStage, finishedMac, type HandshakeStage, type Transcript, trafficKeys } from '../../schedule/index.ts';
 import { type ClientHello, encodeHandshakeMessage, type HandshakeMessage, ProtocolVersion } from '../../wire/index.ts';
+import type { EarlyDataRequest } from '../config.ts';
 import { ask, type Next, type Received } from '../context.ts';
 import { exchangeKeys } from '../key-exchange.ts';
 import { logSecret } from '../key-log.ts';
 import { certificateMessage, chooseScheme } from '../own-certificate.ts';
 import { certificateRequest } from './client-auth.ts';
 import type { Authentication } from './client-hello.ts';
+import { acceptEarlyData } from './early-data.ts';
 import type { Decision } from './negotiate.ts';
 import type { Retry, ServerContext, ServerFlight, ServerState } from './states.ts';
 
@@ -19,6 +21,8 @@ export interface Plan {
   readonly transcript: Transcript;
   readonly alpn: string | undefined;
   readonly authentication: Authentication;
+  /** Early data to accept. */
+  readonly earlyData: EarlyDataRequest | undefined;
 }
 
 interface KeyExchanged {
@@ -50,6 +54,9 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
   const kdf = config.crypto.kdf(suite.hash);
   if (plan.retry === undefined) transcript.start(kdf);
   transcript.add(hello.raw);
+  const early = redeemed?.early ?? new EarlyStage(kdf);
+  const { earlyData } = plan;
+  if (earlyData !== undefined) acceptEarlyData(earlyData, early, transcript, hello.random, suite, cx);
   const send = (message: HandshakeMessage | Uint8Array): void => {
     const bytes = message instanceof Uint8Array ? message : encodeHandshakeMessage(message);
     transcript.add(bytes);
@@ -73,7 +80,6 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
   // "The server's dummy change_cipher_spec follows its first handshake message" (rfc9846#appendix-E.4).
   if (hello.legacySessionId.length > 0 && plan.retry === undefined) out.sendChangeCipherSpec();
 
-  const early = redeemed?.early ?? new EarlyStage(kdf);
   const stage = early.next(sharedSecret);
   sharedSecret?.fill(0);
   const hash = transcript.hash();
@@ -82,7 +88,8 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
   logSecret(config.keyLog, 'CLIENT_HANDSHAKE_TRAFFIC_SECRET', hello.random, clientHandshakeSecret);
   logSecret(config.keyLog, 'SERVER_HANDSHAKE_TRAFFIC_SECRET', hello.random, serverHandshakeSecret);
   out.setWriteKeys('handshake', trafficKeys(kdf, serverHandshakeSecret, suite.aead));
-  out.setReadKeys('handshake', trafficKeys(kdf, clientHandshakeSecret, suite.aead));
+  // Early data comes first, under its own keys.
+  if (earlyData === undefined) out.setReadKeys('handshake', trafficKeys(kdf, clientHandshakeSecret, suite.aead));
 
   send({
     type: 'encrypted_extensions',
@@ -92,6 +99,7 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
       ...(plan.alpn !== undefined && { alpn: plan.alpn }),
       ...(hello.extensions.recordSizeLimit !== undefined &&
         config.recordSizeLimit !== undefined && { recordSizeLimit: config.recordSizeLimit }),
+      ...(earlyData !== undefined && { earlyData: true as const }),
     },
   });
 
@@ -116,7 +124,7 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
     const asked = redeemed === undefined && config.clientAuth !== 'none';
     if (asked) return { at: 'expect_certificate', flight };
     const client = redeemed?.ticket.client ?? { chain: [], authorized: false };
-    return { at: 'expect_finished', flight, client };
+    return { at: earlyData === undefined ? 'expect_finished' : 'expect_end_of_early_data', flight, client };
   };
 
   if ('ticket' in authentication) return finish(undefined);

@@ -10,6 +10,7 @@ import type { HandlerTable, Output } from '../context.ts';
 import type { ShownCertificate } from '../peer-certificate.ts';
 import { onCertificate, onCertificateVerify } from './client-auth.ts';
 import { onClientHello, onSecondClientHello } from './client-hello.ts';
+import { onEndOfEarlyData } from './early-data.ts';
 import { onFinished } from './finish.ts';
 import {
   onPostHandshakeCertificate,
@@ -21,6 +22,7 @@ import {
 export type ServerState =
   | { readonly at: 'expect_client_hello' }
   | { readonly at: 'expect_second_client_hello'; readonly retry: Retry }
+  | { readonly at: 'expect_end_of_early_data'; readonly flight: ServerFlight; readonly client: PeerIdentity }
   | { readonly at: 'expect_certificate'; readonly flight: ServerFlight }
   | { readonly at: 'expect_certificate_verify'; readonly flight: ServerFlight; readonly shown: ShownCertificate }
   | { readonly at: 'expect_finished'; readonly flight: ServerFlight; readonly client: PeerIdentity }
@@ -121,6 +123,7 @@ export interface ServerContext {
 export const serverHandlers: HandlerTable<ServerState, ServerContext> = {
   expect_client_hello: { client_hello: onClientHello },
   expect_second_client_hello: { client_hello: onSecondClientHello },
+  expect_end_of_early_data: { end_of_early_data: onEndOfEarlyData },
   expect_certificate: { certificate: onCertificate },
   expect_certificate_verify: { certificate_verify: onCertificateVerify },
   expect_finished: { finished: onFinished },
