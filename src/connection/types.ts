@@ -1,4 +1,5 @@
 import type { ConnectionInfo, TlsEvent } from '../handshake/events.ts';
+import type { ExternalPsk } from '../handshake/external-psk.ts';
 import type { ClientTicket } from '../tickets/index.ts';
 
 /**
@@ -70,4 +71,6 @@ export interface ClientEngineOptions extends EngineHooks {
   /** Host name (internationalized ones as A-labels) or IP address: 1 to 255 printable ASCII characters. */
   readonly serverName?: string;
   readonly tickets?: readonly ClientTicket[];
+  /** External PSKs to offer, best first, behind the tickets; the keys are copied. A server that takes one shows no certificate. */
+  readonly psks?: readonly ExternalPsk[];
 }

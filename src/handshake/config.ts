@@ -1,6 +1,14 @@
 import type { Aead, Credential, CryptoProvider, HashName, KeyExchange, MaybePromise } from '../crypto/index.ts';
 import type { CertificateVerifier } from '../peer-auth/index.ts';
-import type { ClientTicket, TicketPolicy, TicketSealer } from '../tickets/index.ts';
+import type {
+  ClientTicket,
+  PresentedTicket,
+  TicketPolicy,
+  TicketRevocations,
+  TicketSealer,
+  TicketVerdict,
+} from '../tickets/index.ts';
+import type { ExternalPsk } from './external-psk.ts';
 
 /** Milliseconds since the epoch; the only clock of the protocol. */
 export interface Clock {
@@ -101,6 +109,10 @@ export interface ServerTicketConfig {
   readonly maxLength: number;
   /** `undefined`: tickets are neither issued nor redeemed. */
   readonly sealer: TicketSealer | undefined;
+  readonly revocations: TicketRevocations | undefined;
+  readonly onPresented: ((ticket: PresentedTicket) => MaybePromise<TicketVerdict>) | undefined;
+  /** For each question about a ticket or an external PSK, in milliseconds. Needs a clock with `after`. */
+  readonly deadlineMs: number;
 }
 
 export type ClientAuth = 'none' | 'request' | 'require';
@@ -124,6 +136,8 @@ export interface ServerConfig extends CommonConfig {
   /** Whether an untrusted client certificate ends the handshake. Default true. */
   readonly rejectUnauthorized: boolean;
   readonly tickets: ServerTicketConfig;
+  /** Asked for each identity a client offers, before it is taken for a ticket; `undefined`: not known. */
+  readonly findPsk: ((identity: Uint8Array) => MaybePromise<ExternalPsk | undefined>) | undefined;
   /** Accept psk_ke (no forward secrecy) when the client offers nothing better. Default false. */
   readonly allowPskOnly: boolean;
   /** Put a sealed cookie in HelloRetryRequest, so that any server with the same key can take the second ClientHello. */
@@ -167,4 +181,6 @@ export interface ClientConnectionOptions {
   readonly serverName: string | undefined;
   /** Tickets to offer, best first; each is used at most once, so the caller takes them out of its cache. */
   readonly tickets: readonly ClientTicket[];
+  /** External PSKs to offer behind the tickets, best first. */
+  readonly psks: readonly ExternalPsk[];
 }

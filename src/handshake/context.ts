@@ -40,7 +40,11 @@ export type Question =
   | 'deriveSharedSecret'
   | 'chooseCredential'
   | 'chooseAlpn'
+  | 'findPsk'
   | 'openTicket'
+  | 'useTicket'
+  | 'checkRevocation'
+  | 'judgeTicket'
   | 'sign'
   | 'verifySignature'
   | 'verifyPeer';

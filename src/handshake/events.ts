@@ -1,6 +1,6 @@
 import type { AlertName, TlsAlertError, TlsPeerAlertError } from '../errors/index.ts';
 import type { PeerIdentity } from '../peer-auth/index.ts';
-import type { ClientTicket, TicketDecline, TicketState } from '../tickets/index.ts';
+import type { ClientTicket, ClientTicketDecline, TicketDecline, TicketState } from '../tickets/index.ts';
 
 /** What is known of a connection once its handshake is done. */
 export interface ConnectionInfo {
@@ -17,6 +17,11 @@ export interface ConnectionInfo {
   readonly resumed: boolean;
   readonly helloRetried: boolean;
   readonly peer: PeerIdentity;
+  /**
+   * The identity of the external PSK that both sides authenticated with: then `peer` is authorized and has no certificates, and `resumed`
+   * is false. `undefined` also when resumed from a ticket of such a connection.
+   */
+  readonly pskIdentity: Uint8Array | undefined;
   /** When the peer was last authenticated by a full handshake, milliseconds since the epoch. */
   readonly authenticatedAt: number;
   /** The stapled OCSP response of the server, when there was one. */
@@ -44,6 +49,27 @@ export type TlsEvent =
       readonly during: 'redeem' | 'issue';
       readonly reason: TicketDecline;
       readonly identityIndex: number | undefined;
+    }
+  /** Client: a ticket it was given was not offered (then without `identityIndex`), or offered and the server resumed without it. */
+  | {
+      readonly type: 'ticket_declined';
+      readonly during: 'offer';
+      readonly reason: ClientTicketDecline;
+      readonly identityIndex: number | undefined;
+      readonly ticket: Uint8Array;
+    }
+  /** Server: a ticket was accepted. The handshake goes on, and may still fail. */
+  | {
+      readonly type: 'ticket_redeemed';
+      /** {@link TicketState.id}, in hexadecimal. */
+      readonly id: string;
+      readonly identityIndex: number;
+      /** By our clock. */
+      readonly ageMs: number;
+      /** What the client says, modulo 2^32. */
+      readonly claimedAgeMs: number;
+      /** Milliseconds since the epoch. */
+      readonly issuedAt: number;
     }
   | { readonly type: 'key_updated'; readonly direction: 'read' | 'write' }
   /** A warning alert of the peer, such as user_canceled. */

@@ -3,7 +3,12 @@ import { isIP, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
 import type { ConnectionInfo, TlsEngine, TlsEvent } from '../connection/index.ts';
 import { type TlsAlertError, type TlsPeerAlertError, TlsUsageError } from '../errors/index.ts';
-import { type ClientTicket, encodeClientTicket, type TicketDecline } from '../tickets/index.ts';
+import {
+  type ClientTicket,
+  type ClientTicketDecline,
+  encodeClientTicket,
+  type TicketDecline,
+} from '../tickets/index.ts';
 import { codedError, type TlsError, toNodeError } from './errors.ts';
 
 /** What a `ticketIssued` event tells about one NewSessionTicket message. The ticket itself stays out of logs. */
@@ -21,10 +26,10 @@ export interface IssuedTicket {
 
 /** What a `ticketDeclined` event tells. */
 export interface DeclinedTicket {
-  /** `redeem`: the client offered it; `issue`: it was due and could not be made. */
-  readonly during: 'redeem' | 'issue';
-  readonly reason: TicketDecline;
-  /** Which of the client's offers, from 0; `undefined` for `issue`. */
+  /** Server: `redeem`: the client offered it; `issue`: it was due and could not be made. Client: `offer`: it was not offered, or not taken. */
+  readonly during: 'redeem' | 'issue' | 'offer';
+  readonly reason: TicketDecline | ClientTicketDecline;
+  /** Which of the client's offers, from 0; `undefined` for `issue`, and when it was not offered. */
   readonly identityIndex: number | undefined;
 }
 
@@ -38,8 +43,8 @@ export interface TicketInfo {
   readonly received: number;
   /** Whether this connection itself came from a ticket. */
   readonly resumed: boolean;
-  /** Server: why the last ticket was declined, if any was. */
-  readonly declined: TicketDecline | undefined;
+  /** Why the last ticket was declined, if any was. */
+  readonly declined: TicketDecline | ClientTicketDecline | undefined;
 }
 
 /** Who made the socket and wants to know first. One object for many sockets where possible. */
@@ -97,7 +102,7 @@ export class TLSSocket extends Duplex {
   #tickets: ClientTicket[] | undefined;
   #issued = 0;
   #received = 0;
-  #declined: TicketDecline | undefined;
+  #declined: TicketDecline | ClientTicketDecline | undefined;
   #progressing = false;
   #paused = false;
   #alertSent = false;

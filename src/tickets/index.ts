@@ -19,3 +19,4 @@ export {
   TICKET_STATE_LABEL,
 } from './state.ts';
 export * from './types.ts';
+export * from './verdict.ts';

@@ -48,10 +48,23 @@ export type TicketDecline =
   | 'already_used' //              a single-use ticket that was redeemed before
   | 'application' //               the application's verdict
   | 'verdict_timeout' //           the application took too long
+  | 'psk_lookup_failed' //         `findPsk` threw, rejected or took too long
   | 'sealer_failed'
   | 'too_large' //                 the NewSessionTicket would be longer than the limit
   | 'canceled'
   | 'disabled';
+
+/** Why a client did not offer a ticket it was given, or offered it and did not resume with it. Each is reported as an event. */
+export type ClientTicketDecline =
+  | 'expired'
+  | 'chain_too_old' //             the server's last real authentication is too long ago
+  | 'issued_in_the_future' //      it was received after now: the clock was set back
+  | 'hash_mismatch' //             no cipher suite that is offered, or that a HelloRetryRequest chose, has the ticket's hash
+  | 'server_name_mismatch'
+  | 'server_not_trusted' //        its server was not authenticated as this client now demands
+  | 'server_certificate_expired' // the certificate that its server was authenticated with is not valid any more
+  | 'too_large' //                 it does not fit into the ClientHello with those before it
+  | 'not_taken'; //                the server chose another one, or a full handshake
 
 /** How a ticket is to be made. */
 export interface SealRequest {

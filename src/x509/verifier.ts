@@ -33,10 +33,11 @@ const MAX_CERTIFICATES = 32;
  */
 export function createVerifier(
   options: VerifierOptions,
-): CertificateVerifier & { readonly authorities: readonly Uint8Array[]; readonly policy: string } {
+): CertificateVerifier & Required<Pick<CertificateVerifier, 'stillValid' | 'authorities' | 'policy'>> {
   const anchors = new AnchorStore(options);
   return {
     verify: (question) => verify(question, options.crypto, anchors),
+    stillValid: ({ chain, chainTruncated }, now) => isStillValid(chain, chainTruncated === true, now, anchors),
     authorities: anchors.subjects,
     policy: policyName(options),
   };
@@ -163,4 +164,26 @@ function checkName(leaf: ParsedCertificate, { role, serverName }: PeerQuestion):
       ? 'no name in subjectAltName'
       : `the names ${printable(new TextEncoder().encode(listed.join(', ')))}`;
   return refuse('ERR_TLS_CERT_ALTNAME_INVALID', `${describe(leaf)} is not for ${serverName}: it has ${found}`);
+}
+
+/**
+ * Whether a chain that was verified before still leads to an anchor over certificates that are valid at `now`. The signatures have been
+ * checked; names, keys and rules do not change with time. A truncated chain has the leaf alone.
+ */
+function isStillValid(chain: readonly Uint8Array[], isTruncated: boolean, now: number, anchors: AnchorStore): boolean {
+  const isCurrent = ({ notBefore, notAfter }: ParsedCertificate): boolean => now >= notBefore && now <= notAfter;
+  const [leaf, ...rest] = chain.slice(0, MAX_CERTIFICATES).map(tryParse);
+  if (leaf === undefined || leaf instanceof DerError || !isCurrent(leaf)) return false;
+  if (isTruncated || anchors.has(leaf.der, leaf.subject)) return true;
+  // Each certificate is looked at once, however they point at each other.
+  const unseen = new Set(rest.filter((one): one is ParsedCertificate => !(one instanceof DerError)).filter(isCurrent));
+  const leadsToAnchor = (below: ParsedCertificate): boolean => {
+    if (anchors.bySubject(below.issuer).some(({ certificate }) => isCurrent(certificate))) return true;
+    for (const one of unseen) {
+      if (!equal(one.subject, below.issuer) || !unseen.delete(one)) continue;
+      if (leadsToAnchor(one)) return true;
+    }
+    return false;
+  };
+  return leadsToAnchor(leaf);
 }

@@ -121,12 +121,13 @@ for (const n of [3, 5, 6, 7]) {
       hello: decodeHandshakeMessage(1, raw.subarray(4)) as ClientHello,
       shares: [{ group: exchange, share: await exchange.generate() }],
       tickets: [],
+      psks: [],
       transcript,
       changedCipherSpec: false,
       retried: n === 5,
     };
     const out = new ReplayOutput();
-    const cx: ClientContext = { config, options: { serverName: 'server', tickets: [] }, out };
+    const cx: ClientContext = { config, options: { serverName: 'server', tickets: [], psks: [] }, out };
     let state: ClientState =
       n === 5 ? { at: 'expect_second_server_hello', offer, suite } : { at: 'expect_server_hello', offer };
 

@@ -21,9 +21,11 @@ export function onEncryptedExtensions(
   }
   handshake.transcript.add(message.raw);
   const next = { ...handshake, alpn };
-  const { resumedFrom } = handshake;
-  if (resumedFrom === undefined) return { at: 'expect_certificate_or_request', handshake: next };
-  const server = { identity: resumedFrom.server, signatureScheme: undefined, ocspResponse: undefined };
+  const { resumedFrom, pskIdentity } = handshake;
+  if (resumedFrom === undefined && pskIdentity === undefined)
+    return { at: 'expect_certificate_or_request', handshake: next };
+  const identity = resumedFrom?.server ?? { chain: [], authorized: true };
+  const server = { identity, signatureScheme: undefined, ocspResponse: undefined };
   return { at: 'expect_finished', handshake: next, request: undefined, server };
 
   function requestedTypes({ hello: { extensions: x } }: Offer): ReadonlySet<number> {

@@ -124,6 +124,7 @@ function connect(
       resumed: resumedFrom !== undefined,
       helloRetried: handshake.offer.retried,
       peer: server.identity,
+      pskIdentity: handshake.pskIdentity,
       authenticatedAt: resumedFrom?.authenticatedAt ?? config.clock.now(),
       ocspResponse: server.ocspResponse,
     },

@@ -38,14 +38,16 @@ export function sendServerFlight(plan: Plan, cx: ServerContext): Next<ServerStat
 
 /** With psk_ke there is no key exchange, whatever shares came. */
 function usedExchange({ decision, authentication }: Plan): Plan['decision']['exchange'] {
-  return 'ticket' in authentication && decision.pskMode === 'psk_ke' ? undefined : decision.exchange;
+  return 'early' in authentication && decision.pskMode === 'psk_ke' ? undefined : decision.exchange;
 }
 
 function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: ServerContext): Next<ServerState> {
   const { config, out } = cx;
   const { hello, authentication, transcript } = plan;
   const redeemed = 'ticket' in authentication ? authentication : undefined;
-  const suite = redeemed?.suite ?? plan.decision.suites[0];
+  /** Of a ticket or agreed on: there are no certificates then. */
+  const psk = 'early' in authentication ? authentication : undefined;
+  const suite = psk?.suite ?? plan.decision.suites[0];
   const kdf = config.crypto.kdf(suite.hash);
   if (plan.retry === undefined) transcript.start(kdf);
   transcript.add(hello.raw);
@@ -66,13 +68,13 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
     extensions: {
       supportedVersions: ProtocolVersion.tls13,
       ...(group && publicValue && { keyShare: { group: group.id, keyExchange: publicValue } }),
-      ...(redeemed && { preSharedKey: redeemed.identityIndex }),
+      ...(psk && { preSharedKey: psk.identityIndex }),
     },
   });
   // "The server's dummy change_cipher_spec follows its first handshake message" (rfc9846#appendix-E.4).
   if (hello.legacySessionId.length > 0 && plan.retry === undefined) out.sendChangeCipherSpec();
 
-  const early = redeemed?.early ?? new EarlyStage(kdf);
+  const early = psk?.early ?? new EarlyStage(kdf);
   const stage = early.next(sharedSecret);
   sharedSecret?.fill(0);
   const hash = transcript.hash();
@@ -104,6 +106,8 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
       clientRandom: hello.random,
       clientHandshakeSecret,
       resumedFrom: redeemed?.ticket,
+      pskIdentity: 'pskIdentity' in authentication ? authentication.pskIdentity : undefined,
+      reissue: redeemed?.reissue ?? false,
       serverName: hello.extensions.serverName,
       alpn: plan.alpn,
       group: group && { id: group.id, name: group.name },
@@ -111,13 +115,14 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
       helloRetried: plan.retry !== undefined,
       canResume: plan.decision.pskMode !== undefined,
     });
-    const asked = redeemed === undefined && config.clientAuth !== 'none';
+    const asked = psk === undefined && config.clientAuth !== 'none';
     if (asked) return { at: 'expect_certificate', flight };
-    const client = redeemed?.ticket.client ?? { chain: [], authorized: false };
+    // Whoever has the external PSK is authenticated by it.
+    const client = redeemed?.ticket.client ?? { chain: [], authorized: psk !== undefined };
     return { at: 'expect_finished', flight, client };
   };
 
-  if ('ticket' in authentication) return finish(undefined);
+  if ('early' in authentication) return finish(undefined);
   if (config.clientAuth !== 'none') {
     send({
       type: 'certificate_request',
