@@ -16,6 +16,7 @@ import {
   createServerConfig,
   createServerEngine,
   type EngineHooks,
+  type ExternalPsk,
   type ServerOptions,
   type TlsEngine,
   type TlsEvent,
@@ -305,12 +306,13 @@ export async function serve(t: Scope, options: Partial<ServerOptions> = {}): Pro
 export interface ConnectOptions extends Partial<ClientOptions> {
   readonly serverName?: string;
   readonly tickets?: readonly ClientTicket[];
+  readonly psks?: readonly ExternalPsk[];
 }
 
 /** A client of ours that trusts `server` and nobody else. Cut when `t` ends. */
 export async function connect(t: Scope, port: number, options: ConnectOptions = {}): Promise<Connection> {
   const { server } = await files();
-  const { serverName = 'localhost', tickets = [], ...rest } = options;
+  const { serverName = 'localhost', tickets = [], psks = [], ...rest } = options;
   const config = createClientConfig({
     crypto: nodeCrypto,
     clock,
@@ -328,7 +330,7 @@ export async function connect(t: Scope, port: number, options: ConnectOptions = 
     });
     socket.once('error', reject);
   });
-  return new Connection(socket, (hooks) => createClientEngine(config, { serverName, tickets, ...hooks }));
+  return new Connection(socket, (hooks) => createClientEngine(config, { serverName, tickets, psks, ...hooks }));
 }
 
 /** All cipher suites and groups of ours, by the names the engine takes. */
