@@ -7,6 +7,7 @@ import { decodeHandshakeMessage } from '../../src/wire/index.ts';
 import { makeIdentity } from '../support/certificates.ts';
 import { WaitingClock } from './clock.ts';
 import { corrupt } from './corrupt.ts';
+import { earlyWorld, offer, received, statusOf, ticketsOf } from './early.ts';
 import { connect, createWorld, errorOf, eventsOf, Pair, type World } from './pair.ts';
 
 const alice: ExternalPsk = { identity: latin1('alice'), key: new Uint8Array(32).fill(0xa1), hash: 'sha256' };
@@ -298,6 +299,19 @@ describe('tickets and external PSKs', () => {
       assert.equal(engine.info?.pskIdentity, undefined);
       assert.deepEqual(engine.info?.peer, { chain: [], authorized: true });
     }
+  });
+
+  test('early data is for tickets: with a PSK that takes over from one, it is refused', async () => {
+    const world = await earlyWorld({}, { server: { findPsk: among(alice) } });
+    const tickets = await ticketsOf(world);
+    const other = await earlyWorld({}, { server: { findPsk: among(alice) } });
+    const pair = await (await offer(other, 'early', { tickets, psks: [alice] })).run();
+    assert.deepEqual(pair.server.engine.info?.pskIdentity, alice.identity);
+    assert.deepEqual([statusOf(pair.server), statusOf(pair.client)], [['not_resumed'], ['not_resumed']]);
+    assert.equal(received(pair.server, 'early_data').length, 0);
+    pair.client.engine.write(latin1('late'));
+    await pair.run();
+    assert.equal(received(pair.server, 'data').toString(), 'late');
   });
 
   test('a PSK takes over where the ticket is of no use', async () => {

@@ -15,6 +15,7 @@ import {
 import { makeIdentity } from '../support/certificates.ts';
 import { WaitingClock } from './clock.ts';
 import { corrupt } from './corrupt.ts';
+import { bytesOf, earlyWorld, offer, received, statusOf } from './early.ts';
 import { connect, createWorld, errorOf, eventsOf, Pair, type Side, type World } from './pair.ts';
 
 const crypto = testCrypto({ seed: 'redeeming' });
@@ -455,4 +456,31 @@ test('a server that names a PSK that was not offered is refused, and no ticket c
 test('deadlineMs is checked', async () => {
   for (const deadlineMs of [0, 1.5, 60_001, Number.NaN])
     await assert.rejects(createWorld({ server: { tickets: { deadlineMs } } }), /tickets\.deadlineMs/);
+});
+
+describe('early data and verdicts', () => {
+  for (const [verdict, early, resumed] of [
+    ['accept', 'accepted', true],
+    ['accept_and_reissue', 'accepted', true],
+    ['accept_without_early_data', 'application', true],
+    ['full_handshake', 'not_resumed', false],
+  ] as const) {
+    test(verdict, async () => {
+      const asked: boolean[] = [];
+      const onPresented = (ticket: PresentedTicket): TicketVerdict => {
+        asked.push(ticket.earlyDataAsked);
+        return verdict;
+      };
+      const world = await earlyWorld({}, { server: { tickets: { onPresented } } });
+      const pair = await (await offer(world, 'early')).run();
+      assert.deepEqual(asked, [true]);
+      assert.deepEqual(statusOf(pair.server), [early]);
+      assert.equal(received(pair.server, 'early_data').toString(), early === 'accepted' ? 'early' : '');
+      assert.equal(world.guard.attempts.length, early === 'accepted' ? 1 : 0, 'no guard remembers what is refused');
+      assert.equal(pair.server.engine.info?.resumed, resumed);
+      pair.client.engine.write(bytesOf('late'));
+      await pair.run();
+      assert.equal(received(pair.server, 'data').toString(), 'late');
+    });
+  }
 });
