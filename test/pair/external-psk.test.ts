@@ -2,7 +2,9 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { fromLatin1, latin1 } from '../../src/bytes/index.ts';
 import type { ClientOptions, ExternalPsk, ServerOptions } from '../../src/connection/index.ts';
+import type { CryptoProvider, HashName, Kdf } from '../../src/crypto/index.ts';
 import { TlsAlertError } from '../../src/errors/index.ts';
+import { testCrypto } from '../../src/providers/test/index.ts';
 import { decodeHandshakeMessage } from '../../src/wire/index.ts';
 import { makeIdentity } from '../support/certificates.ts';
 import { WaitingClock } from './clock.ts';
@@ -126,6 +128,44 @@ describe('a handshake with an external PSK', () => {
     psk.key.fill(0);
     await pair.run();
     assert.deepEqual(pair.client.engine.info?.pskIdentity, alice.identity);
+  });
+
+  test('the copies of both sides are wiped, also when the binder is wrong', async () => {
+    const used: Uint8Array[] = [];
+    const watched = (seed: string): CryptoProvider => {
+      const crypto = testCrypto({ seed });
+      const kdf = (name: HashName): Kdf => {
+        const real = crypto.kdf(name);
+        return {
+          hashName: real.hashName,
+          hashLength: real.hashLength,
+          createHash: () => real.createHash(),
+          hash: (data) => real.hash(data),
+          expand: (...args) => real.expand(...args),
+          hmac: (key, data) => {
+            // HKDF-Extract of the external PSK: nothing else has such bytes.
+            if (data.length > 0 && data.every((byte) => byte === 0xa1)) used.push(data);
+            return real.hmac(key, data);
+          },
+        };
+      };
+      return { ...crypto, kdf };
+    };
+    const wrong = { ...alice, key: new Uint8Array(48).fill(0xa1) };
+    for (const psk of [alice, wrong]) {
+      const world = await pskWorld(
+        among(alice),
+        { ...noCertificate, crypto: watched('server') },
+        { crypto: watched('client') },
+      );
+      const pair = await connect(world, { psks: [psk] });
+      assert.equal(errorOf(pair.server)?.code, psk === wrong ? 'client_hello.bad_binder' : undefined);
+    }
+    assert.ok(used.length >= 4);
+    assert.deepEqual(
+      used.filter((key) => key.some((byte) => byte !== 0)),
+      [],
+    );
   });
 
   test('what the server finds is copied, too, and left as it is', async () => {

@@ -94,15 +94,17 @@ export function redeemTicket(
       if (psk === 'psk_lookup_failed') decline(psk, index);
       else if (psk !== undefined) {
         const bound = bind(psk.hash, psk.key.bytes, psk.kind, attempt, cx);
-        psk.wipe();
         if (typeof bound === 'string') return refuse(bound);
         return then({ pskIdentity: psk.identity, identityIndex: index, ...bound });
       }
       return openTicket(attempt, cx, (ticket) => {
         if (typeof ticket === 'string') return refuse(ticket);
         const suite = judge(ticket, hello, decision, config);
-        const bound = typeof suite === 'string' ? suite : bind(suite.hash, ticket.psk, 'res', attempt, cx);
-        ticket.psk.fill(0);
+        if (typeof suite === 'string') {
+          ticket.psk.fill(0);
+          return refuse(suite);
+        }
+        const bound = bind(suite.hash, ticket.psk, 'res', attempt, cx);
         if (typeof bound === 'string') return refuse(bound);
         return confirmTicket(ticket, bound, attempt, cx);
       });
@@ -116,7 +118,7 @@ export interface Bound {
   readonly early: EarlyStage;
 }
 
-/** Verifies the binder: from here on the client is known to have the PSK. `key` is not kept. */
+/** Verifies the binder: from here on the client is known to have the PSK. Wipes `key`, also when it throws. */
 function bind(
   hash: HashName,
   key: Uint8Array,
@@ -125,9 +127,13 @@ function bind(
   { config }: ServerContext,
 ): Bound | TicketDecline {
   const suite = suiteFor(hash, decision);
-  if (typeof suite === 'string') return suite;
+  if (typeof suite === 'string') {
+    key.fill(0);
+    return suite;
+  }
   const kdf = config.crypto.kdf(hash);
   const early = new EarlyStage(kdf, key);
+  key.fill(0);
   checkBinder(hello, index, early, kind, kdf, transcript);
   return { suite, early };
 }
