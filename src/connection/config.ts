@@ -21,6 +21,7 @@ import {
   RingSealer,
   TicketKeyRing,
   type TicketPolicy,
+  type TicketRevocations,
   type TicketSealer,
 } from '../tickets/index.ts';
 import {
@@ -70,6 +71,11 @@ export interface ServerOptions extends CommonOptions {
    * guard's memory, and is not forward secret. Default: off. rfc9846#section-8
    */
   readonly earlyData?: EarlyDataOptions | undefined;
+  /**
+   * Finds the external PSK of an identity (1 to 65,535 bytes, a copy). Asked for each identity a client offers, tickets included. Its
+   * holder is let in without a certificate, whatever `clientAuth` says; with it a server may be without credentials.
+   */
+  readonly findPsk?: ServerConfig['findPsk'];
   readonly allowPskOnly?: boolean | undefined;
   readonly cookieSealer?: CookieSealer | undefined;
 }
@@ -89,6 +95,12 @@ export interface TicketOptions {
   readonly alsoAccept?: readonly string[] | undefined;
   /** The application's part of the default `scope`: a name for each group of virtual hosts that may resume each other's sessions. */
   readonly label?: string | undefined;
+  /** Asked about every ticket before it is redeemed. */
+  readonly revocations?: TicketRevocations | undefined;
+  /** The application's verdict about a ticket that is good otherwise. A throw or rejection means `full_handshake`, a `TlsAlertError` its alert. */
+  readonly onPresented?: ServerTicketConfig['onPresented'];
+  /** How long a sealer, `revocations`, `onPresented` or `findPsk` may take, each, in milliseconds: 1 to 60,000, default 1,000. What is late declines. Needs a clock with `after`. */
+  readonly deadlineMs?: number | undefined;
   /** Longest ticket that is sent, in bytes, 64 to 65,535 (default). */
   readonly maxLength?: number | undefined;
 }
@@ -163,8 +175,11 @@ const DEFAULT_LIMITS: Limits = {
 /** A frozen server config, for any number of connections. Throws {@link TlsUsageError} when options contradict each other or name unknown things. */
 export function createServerConfig(options: ServerOptions): ServerConfig {
   const credentials = options.credentials ?? [];
-  if (credentials.length === 0 && !options.chooseCredential) {
-    throw new TlsUsageError('config.no_credential', 'a server needs at least one credential, or chooseCredential');
+  if (credentials.length === 0 && !options.chooseCredential && !options.findPsk) {
+    throw new TlsUsageError(
+      'config.no_credential',
+      'a server needs at least one credential, or chooseCredential, or findPsk',
+    );
   }
   const clientAuth = options.clientAuth ?? 'none';
   if (clientAuth !== 'none' && !options.verifier) {
@@ -183,6 +198,7 @@ export function createServerConfig(options: ServerOptions): ServerConfig {
     rejectUnauthorized: options.rejectUnauthorized ?? true,
     tickets: ticketConfig(options),
     earlyData: options.earlyData && earlyDataConfig(options.earlyData),
+    findPsk: options.findPsk,
     allowPskOnly: options.allowPskOnly ?? false,
     cookieSealer: options.cookieSealer,
   });
@@ -333,6 +349,9 @@ function ticketConfig(options: ServerOptions): ServerTicketConfig {
     scope,
     scopes: [scope, ...alsoAccept],
     maxLength: inRange('tickets.maxLength', tickets.maxLength ?? 0xffff, 64, 0xffff),
+    revocations: tickets.revocations,
+    onPresented: tickets.onPresented,
+    deadlineMs: inRange('tickets.deadlineMs', tickets.deadlineMs ?? 1_000, 1, 60_000),
     sealer: sealer === false ? undefined : (sealer ?? new RingSealer(new TicketKeyRing({ crypto }), crypto)),
   };
 }

@@ -12,6 +12,7 @@ import {
   type ClientConnected,
   type ClientState,
   type ConnectionInfo,
+  checkPsks,
   clientHandlers,
   type EarlyDataDecline,
   type EarlyDataRequest,
@@ -57,7 +58,8 @@ export function createServerEngine(config: ServerConfig, hooks: EngineHooks = {}
 
 /**
  * A client's side of one connection. Its ClientHello is in `pull()` at once, unless the key shares take time.
- * Throws {@link TlsUsageError} `connection.bad_server_name` when `serverName` is not 1 to 255 printable ASCII characters.
+ * Throws {@link TlsUsageError} `connection.bad_server_name` when `serverName` is not 1 to 255 printable ASCII characters, and `psk.…`
+ * when one of `psks` cannot be used.
  */
 export function createClientEngine(config: ClientConfig, options: ClientEngineOptions = {}): TlsEngine {
   const { serverName } = options;
@@ -67,6 +69,7 @@ export function createClientEngine(config: ClientConfig, options: ClientEngineOp
       `serverName is ${JSON.stringify(serverName)}, but must be 1 to 255 printable ASCII characters (an internationalized name as A-labels, xn--…)`,
     );
   }
+  checkPsks(options.psks ?? []);
   return new Engine(config, options, options);
 }
 
@@ -80,6 +83,7 @@ type Context = {
   readonly options: {
     readonly serverName: string | undefined;
     readonly tickets: NonNullable<ClientEngineOptions['tickets']>;
+    readonly psks: NonNullable<ClientEngineOptions['psks']>;
   };
   readonly out: Output;
   readonly tickets: TicketControl;
@@ -155,7 +159,7 @@ class Engine implements TlsEngine, Output {
     this.#cx = {
       config,
       // Without the tickets, whose PSKs need not outlive the ClientHello.
-      options: { serverName: options.serverName, tickets: [] },
+      options: { serverName: options.serverName, tickets: [], psks: [] },
       out: this,
       tickets: { count: undefined, appData: new Uint8Array(0), generated: 0 },
     };
@@ -171,8 +175,8 @@ class Engine implements TlsEngine, Output {
     );
     if (config.role === 'server') this.#handshake = { at: 'expect_client_hello' };
     else {
-      const { serverName, tickets = [], earlyData = false } = options;
-      const offer = { serverName, tickets, earlyData };
+      const { serverName, tickets = [], psks = [], earlyData = false } = options;
+      const offer = { serverName, tickets, psks, earlyData };
       this.#guard(() => this.#settle(startClient({ config, options: offer, out: this })));
     }
   }

@@ -1,4 +1,5 @@
 import type { ConnectionInfo, TlsEvent } from '../handshake/events.ts';
+import type { ExternalPsk } from '../handshake/external-psk.ts';
 import type { ClientTicket } from '../tickets/index.ts';
 
 /**
@@ -107,4 +108,6 @@ export interface ClientEngineOptions extends EngineHooks {
    * send only what may be done twice. What the server rejects is not sent again by itself. Default false. rfc9846#section-2.3
    */
   readonly earlyData?: boolean;
+  /** External PSKs to offer, best first, behind the tickets; the keys are copied. A server that takes one shows no certificate. */
+  readonly psks?: readonly ExternalPsk[];
 }

@@ -1,6 +1,16 @@
 import type { Aead, Credential, CryptoProvider, HashName, KeyExchange, MaybePromise } from '../crypto/index.ts';
 import type { CertificateVerifier } from '../peer-auth/index.ts';
-import type { ClientTicket, ReplayGuard, TicketPolicy, TicketSealer, TicketState } from '../tickets/index.ts';
+import type {
+  ClientTicket,
+  PresentedTicket,
+  ReplayGuard,
+  TicketPolicy,
+  TicketRevocations,
+  TicketSealer,
+  TicketState,
+  TicketVerdict,
+} from '../tickets/index.ts';
+import type { ExternalPsk } from './external-psk.ts';
 
 /** Milliseconds since the epoch; the only clock of the protocol. */
 export interface Clock {
@@ -105,6 +115,10 @@ export interface ServerTicketConfig {
   readonly maxLength: number;
   /** `undefined`: tickets are neither issued nor redeemed. */
   readonly sealer: TicketSealer | undefined;
+  readonly revocations: TicketRevocations | undefined;
+  readonly onPresented: ((ticket: PresentedTicket) => MaybePromise<TicketVerdict>) | undefined;
+  /** For each question about a ticket or an external PSK, in milliseconds. Needs a clock with `after`. */
+  readonly deadlineMs: number;
 }
 
 /** Early data as a server may judge it. Its binder and its freshness have been verified. */
@@ -153,6 +167,13 @@ export interface ServerConfig extends CommonConfig {
   readonly tickets: ServerTicketConfig;
   /** `undefined`: tickets allow no early data, and none is accepted. */
   readonly earlyData: ServerEarlyDataConfig | undefined;
+  /**
+   * Asked for each identity a client offers, before it is taken for a ticket; `undefined`: not known. `targetHash` is the hash that an
+   * identity was imported for (RFC 9258), absent when it reads as none that was: the PSK must be of the same kind to be used.
+   */
+  readonly findPsk:
+    | ((identity: Uint8Array, targetHash: HashName | undefined) => MaybePromise<ExternalPsk | undefined>)
+    | undefined;
   /** Accept psk_ke (no forward secrecy) when the client offers nothing better. Default false. */
   readonly allowPskOnly: boolean;
   /** Put a sealed cookie in HelloRetryRequest, so that any server with the same key can take the second ClientHello. */
@@ -200,4 +221,6 @@ export interface ClientConnectionOptions {
   readonly tickets: readonly ClientTicket[];
   /** Offer early data when the first ticket that is offered allows it. Default false. */
   readonly earlyData?: boolean;
+  /** External PSKs to offer behind the tickets, best first. */
+  readonly psks: readonly ExternalPsk[];
 }

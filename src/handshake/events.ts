@@ -18,6 +18,11 @@ export interface ConnectionInfo {
   readonly resumed: boolean;
   readonly helloRetried: boolean;
   readonly peer: PeerIdentity;
+  /**
+   * The identity of the external PSK that both sides authenticated with: then `peer` is authorized and has no certificates, and `resumed`
+   * is false. `undefined` also when resumed from a ticket of such a connection.
+   */
+  readonly pskIdentity: Uint8Array | undefined;
   /** When the peer was last authenticated by a full handshake, milliseconds since the epoch. */
   readonly authenticatedAt: number;
   /** The stapled OCSP response of the server, when there was one. */
@@ -76,6 +81,27 @@ export type TlsEvent =
       readonly during: 'redeem' | 'issue';
       readonly reason: TicketDecline;
       readonly identityIndex: number | undefined;
+    }
+  /** Client: a ticket it was given was not offered (then without `identityIndex`), or offered and the server resumed without it. */
+  | {
+      readonly type: 'ticket_declined';
+      readonly during: 'offer';
+      readonly reason: TicketDecline;
+      readonly identityIndex: number | undefined;
+      readonly ticket: Uint8Array;
+    }
+  /** Server: a ticket was accepted. The handshake goes on, and may still fail. */
+  | {
+      readonly type: 'ticket_redeemed';
+      /** {@link TicketState.id}, in hexadecimal. */
+      readonly id: string;
+      readonly identityIndex: number;
+      /** By our clock. */
+      readonly ageMs: number;
+      /** What the client says, modulo 2^32. */
+      readonly claimedAgeMs: number;
+      /** Milliseconds since the epoch. */
+      readonly issuedAt: number;
     }
   /** Server: the client answered a request of after the handshake. `peer` is who it is now, nobody when it had no certificate to show; also in `info`. */
   | { readonly type: 'client_certificate'; readonly peer: PeerIdentity }

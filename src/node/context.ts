@@ -48,7 +48,14 @@ const GROUP_ALIASES: Readonly<Record<string, string>> = {
   X25519: 'x25519',
 };
 
-const clock = { now: Date.now };
+const clock: ServerConfig['clock'] = {
+  now: Date.now,
+  after(milliseconds, run) {
+    // No deadline keeps a process alive.
+    const timer = setTimeout(run, milliseconds).unref();
+    return () => clearTimeout(timer);
+  },
+};
 
 /** Keys, certificates and trust, parsed once for any number of connections. Made by {@link createSecureContext}. */
 export class SecureContext {

@@ -110,6 +110,9 @@ export function publishEvent(event: TlsEvent, { role, info }: Pick<TlsEngine, 'r
         };
       });
       break;
+    case 'ticket_redeemed':
+      publish('tessera:ticket:redeemed', () => ({ role, serverName: info?.serverName, ageMs: event.ageMs }));
+      break;
     case 'ticket_declined':
       publish('tessera:ticket:declined', () => ({
         role,

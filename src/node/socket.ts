@@ -22,10 +22,10 @@ export interface IssuedTicket {
 
 /** What a `ticketDeclined` event tells. */
 export interface DeclinedTicket {
-  /** `redeem`: the client offered it; `issue`: it was due and could not be made. */
-  readonly during: 'redeem' | 'issue';
+  /** Server: `redeem`: the client offered it; `issue`: it was due and could not be made. Client: `offer`: it was not offered, or not taken. */
+  readonly during: 'redeem' | 'issue' | 'offer';
   readonly reason: TicketDecline;
-  /** Which of the client's offers, from 0; `undefined` for `issue`. */
+  /** Which of the client's offers, from 0; `undefined` for `issue`, and when it was not offered. */
   readonly identityIndex: number | undefined;
 }
 
@@ -39,7 +39,7 @@ export interface TicketInfo {
   readonly received: number;
   /** Whether this connection itself came from a ticket. */
   readonly resumed: boolean;
-  /** Server: why the last ticket was declined, if any was. */
+  /** Why the last ticket was declined, if any was. */
   readonly declined: TicketDecline | undefined;
 }
 

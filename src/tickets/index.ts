@@ -46,3 +46,4 @@ export {
   type StoreSealerOptions,
 } from './store.ts';
 export * from './types.ts';
+export * from './verdict.ts';

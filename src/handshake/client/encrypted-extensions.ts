@@ -21,12 +21,14 @@ export function onEncryptedExtensions(
     out.setPeerRecordSizeLimit(recordSizeLimit);
   }
   handshake.transcript.add(message.raw);
-  const { resumedFrom, offer } = handshake;
+  const { resumedFrom, pskIdentity, offer } = handshake;
   const earlyDataAccepted = message.extensions.earlyData === true;
   const next = { ...handshake, alpn, earlyDataAccepted };
   if (offer.hello.extensions.earlyData) out.earlyDataDecided(judgeAnswer(next));
-  if (resumedFrom === undefined) return { at: 'expect_certificate_or_request', handshake: next };
-  const server = { identity: resumedFrom.server, signatureScheme: undefined, ocspResponse: undefined };
+  if (resumedFrom === undefined && pskIdentity === undefined)
+    return { at: 'expect_certificate_or_request', handshake: next };
+  const identity = resumedFrom?.server ?? { chain: [], authorized: true };
+  const server = { identity, signatureScheme: undefined, ocspResponse: undefined };
   return { at: 'expect_finished', handshake: next, request: undefined, server };
 
   function requestedTypes({ hello: { extensions: x } }: Offer): ReadonlySet<number> {

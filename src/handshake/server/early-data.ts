@@ -84,6 +84,7 @@ export function decideEarlyData(
     now,
   });
   if (typeof sentAt === 'string') return refuse(sentAt);
+  if (redeemed?.earlyDataAllowed === false) return refuse('application');
   // Judged to be on, resumed, and from the first identity.
   const { guard, allow, deadlineMs } = earlyData!;
   const { psk: _wiped, ...ticket } = redeemed!.ticket;

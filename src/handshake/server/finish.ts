@@ -34,6 +34,7 @@ export function onFinished(
     exporterSecret: flight.exporterSecret,
     resumptionSecret,
     canResume: flight.canResume,
+    reissue: flight.reissue,
     group: flight.group?.id ?? resumedFrom?.group,
     postHandshakeAuth: flight.canAuthenticateLater ? { transcript, request: undefined } : undefined,
     info: {
@@ -47,6 +48,7 @@ export function onFinished(
       resumed: resumedFrom !== undefined,
       helloRetried: flight.helloRetried,
       peer: client,
+      pskIdentity: flight.pskIdentity,
       authenticatedAt: resumedFrom?.authenticatedAt ?? cx.config.clock.now(),
       ocspResponse: undefined,
     },

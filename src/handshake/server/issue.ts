@@ -13,14 +13,17 @@ import { isPromise } from '../context.ts';
 import type { ServerConnected, ServerContext } from './states.ts';
 
 /**
- * The tickets that follow a handshake: the connection's number after a full one, at most one after a resumption.
+ * The tickets that follow a handshake: the connection's number after a full one, at most one after a resumption or with an external PSK.
+ * The verdict `accept_and_reissue` makes a resumption count as a full one.
  * The number is read again before each ticket, so it may change while they are generated.
  *
  * @spec rfc9846#section-4.7.1
  */
 export function issueAutomaticTickets(state: ServerConnected, cx: ServerContext): void {
   const { config, tickets } = cx;
-  const most = state.info.resumed ? 1 : config.limits.ticketsSent;
+  const { info, reissue } = state;
+  const brief = (info.resumed && !reissue) || info.pskIdentity !== undefined;
+  const most = brief ? 1 : config.limits.ticketsSent;
   for (let sent = 0; sent < Math.min(tickets.count ?? config.tickets.count, most); sent++) {
     if (!issueTicket(state, false, cx)) return;
   }

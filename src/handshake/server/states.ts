@@ -67,6 +67,10 @@ export interface ServerFlight {
   readonly exporterSecret: Secret;
   readonly main: MainStage;
   readonly resumedFrom: TicketState | undefined;
+  /** Of the external PSK. */
+  readonly pskIdentity: Uint8Array | undefined;
+  /** The application wants tickets as after a full handshake. */
+  readonly reissue: boolean;
   readonly serverName: string | undefined;
   readonly alpn: string | undefined;
   readonly group: { readonly id: number; readonly name: string } | undefined;
@@ -80,6 +84,8 @@ export interface ServerFlight {
 
 export interface ServerConnected extends Connected {
   readonly canResume: boolean;
+  /** The verdict about the redeemed ticket was `accept_and_reissue`. */
+  readonly reissue: boolean;
   /** Code point of the key exchange group, for the tickets. */
   readonly group: number | undefined;
   /** `undefined` when this client cannot be asked for a certificate any more: nothing of the transcript is kept then. */
