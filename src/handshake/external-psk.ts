@@ -23,7 +23,10 @@ export interface ExternalPsk {
   readonly cipherSuite?: number;
   /** The application protocol for early data. */
   readonly alpn?: string;
-  /** Derive a PSK for TLS 1.3 and each hash from it (RFC 9258). `context` is what both sides know about the key; default empty. */
+  /**
+   * Derive a PSK for TLS 1.3 and each hash from it (RFC 9258). `context` is what both sides know about the key, such as who is the client
+   * and who the server, so that nobody's messages can be turned against himself; default empty.
+   */
   readonly import?: { readonly context?: Uint8Array };
 }
 
