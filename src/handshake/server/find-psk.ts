@@ -55,7 +55,8 @@ function lookUp(
   const { clock, findPsk, tickets } = config;
   const found = outcomeOf(() => findPsk?.(copyOf(identity)), { clock, deadlineMs: tickets.deadlineMs });
   return ask('findPsk', found, (outcome) => {
-    const psk = answerOr(outcome, 'psk_lookup_failed' as const, 'psk_lookup_failed' as const);
+    // Databases say null.
+    const psk = answerOr(outcome, 'psk_lookup_failed' as const, 'psk_lookup_failed' as const) ?? undefined;
     if (psk !== undefined && psk !== 'psk_lookup_failed') checkPsk('the PSK that findPsk found', psk);
     return then(psk);
   });
