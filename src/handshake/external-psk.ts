@@ -15,7 +15,7 @@ export interface ExternalPsk {
   readonly identity: Uint8Array;
   /** 16 to 65,535 bytes, uniformly random. Never used with any other hash, nor with and without `import`. */
   readonly key: Uint8Array;
-  /** "For externally established PSKs, the Hash algorithm MUST be set when the PSK is established" (rfc9846#section-4.3.11). */
+  /** "For externally established PSKs, the Hash algorithm MUST be set when the PSK is established or default to SHA-256" (rfc9846#section-4.3.11). */
   readonly hash: HashName;
   /**
    * Derive a PSK for TLS 1.3 and each hash from it (RFC 9258). `context` is what both sides know about the key, such as who is the client

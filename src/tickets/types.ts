@@ -86,7 +86,10 @@ export interface TicketSealer {
    * `TlsAlertError` ends the connection with its alert. Must not use the ticket up: anybody can repeat its bytes.
    */
   open(ticket: Uint8Array, now: number, question: TicketQuestion): MaybePromise<TicketState | TicketDecline>;
-  /** Called once the binder has proved that the client has the PSK: uses a single-use ticket up. `state`: the object that `open` gave. Anything but `true` declines it. */
+  /**
+   * Called once the binder has proved that the client has the PSK: uses a single-use ticket up. `state` is the object that `open` gave, its PSK
+   * wiped. Anything but `true` declines it.
+   */
   use?(state: TicketState, now: number): MaybePromise<true | TicketDecline>;
 }
 

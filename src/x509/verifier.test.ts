@@ -135,6 +135,13 @@ describe('whether a chain that was verified before is still valid', () => {
     assert.equal(still(year(2050)), false, 'all');
   });
 
+  test('what was found once is not believed longer than it holds', () => {
+    const verifier = createVerifier({ crypto: nodeCrypto, anchors: [made.root.der] });
+    const identity = { chain, authorized: true };
+    const answers = [NOW, year(2030), year(2030) + 1, year(2019), NOW].map((now) => verifier.stillValid(identity, now));
+    assert.deepEqual(answers, [true, true, false, false, true]);
+  });
+
   test('an anchor that is trusted no more ends it', () => {
     const other = make({ subject: cn('Another root'), key: newKey(), extensions: CA, ...long });
     assert.equal(still(NOW, chain, [other.der]), false);

@@ -214,6 +214,12 @@ describe('who is let in', () => {
     assert.equal(none.client.engine.info?.peer.chain.length, 1);
   });
 
+  test('null from a database means that the identity is not known', async () => {
+    const world = await pskWorld((() => Promise.resolve(null)) as unknown as FindPsk);
+    const pair = await connect(world, { psks: [alice] });
+    assert.equal(pair.client.engine.info?.peer.chain.length, 1);
+  });
+
   test('a known identity of a hash that is not negotiated is passed over', async () => {
     const world = await pskWorld(among(alice, bob), { cipherSuites: ['TLS_AES_256_GCM_SHA384'] });
     const pair = await connect(world, { psks: [alice, bob] });

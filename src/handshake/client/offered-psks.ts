@@ -63,7 +63,7 @@ export function readyPsks({ config, options }: ClientContext): readonly ReadyPsk
   });
 }
 
-/** What a HelloRetryRequest with a suite of this hash leaves of an offer: "remove … any PSKs which are not compatible". */
+/** What a HelloRetryRequest with a suite of this hash leaves of an offer: it removes "any PSKs which are incompatible" (rfc9846#section-4.2.2). */
 export function keepHash(
   { tickets, psks }: Offer,
   hash: HashName,

@@ -10,7 +10,7 @@ const NO_CONTEXT = new Uint8Array(0);
 
 /**
  * The external PSK of an identity. One that reads as an ImportedIdentity for TLS 1.3 is looked up by the external identity in it, then
- * as it is. "A given PSK … MUST NOT be used" both imported and not (RFC 9258): `import` says which, and the context must be the same.
+ * as it is. A PSK is used either imported or not: its `import` says which, and the context must be the same on both sides.
  *
  * `then` gets the key in a copy of its own, for it to wipe. A lookup that fails or is slow makes the identity unknown.
  *
@@ -56,7 +56,8 @@ function lookUp(
   const { clock, findPsk, tickets } = config;
   const found = outcomeOf(() => findPsk?.(copyOf(identity), targetHash), { clock, deadlineMs: tickets.deadlineMs });
   return ask('findPsk', found, (outcome) => {
-    const psk = answerOr(outcome, 'psk_lookup_failed' as const, 'psk_lookup_failed' as const);
+    // Databases say null.
+    const psk = answerOr(outcome, 'psk_lookup_failed' as const, 'psk_lookup_failed' as const) ?? undefined;
     if (psk !== undefined && psk !== 'psk_lookup_failed') checkPsk('the PSK that findPsk found', psk);
     return then(psk);
   });

@@ -1,4 +1,3 @@
-import type { HashName } from '../../crypto/index.ts';
 import { EarlyStage, type Transcript } from '../../schedule/index.ts';
 import type { TicketDecline, TicketSealer, TicketState } from '../../tickets/index.ts';
 import type { ClientHello, PskIdentity } from '../../wire/index.ts';
@@ -93,18 +92,13 @@ export function redeemTicket(
     return findExternalPsk(attempt.offered.identity, cx, (psk) => {
       if (psk === 'psk_lookup_failed') decline(psk, index);
       else if (psk !== undefined) {
-        const bound = bind(psk.hash, psk.key.bytes, psk.kind, attempt, cx);
+        const bound = bind(suiteFor(psk.hash, decision), psk.key.bytes, psk.kind, attempt, cx);
         if (typeof bound === 'string') return refuse(bound);
         return then({ pskIdentity: psk.identity, identityIndex: index, ...bound });
       }
       return openTicket(attempt, cx, (ticket) => {
         if (typeof ticket === 'string') return refuse(ticket);
-        const suite = judge(ticket, hello, decision, config);
-        if (typeof suite === 'string') {
-          ticket.psk.fill(0);
-          return refuse(suite);
-        }
-        const bound = bind(suite.hash, ticket.psk, 'res', attempt, cx);
+        const bound = bind(judge(ticket, hello, decision, config), ticket.psk, 'res', attempt, cx);
         if (typeof bound === 'string') return refuse(bound);
         return confirmTicket(ticket, bound, attempt, cx);
       });
@@ -118,20 +112,22 @@ export interface Bound {
   readonly early: EarlyStage;
 }
 
-/** Verifies the binder: from here on the client is known to have the PSK. Wipes `key`, also when it throws. */
+/**
+ * Verifies the binder: from here on the client is known to have the PSK. Passes on why there is no suite. Wipes `key` in any case, also
+ * when the binder is wrong and the connection ends.
+ */
 function bind(
-  hash: HashName,
+  suite: Suite | TicketDecline,
   key: Uint8Array,
   kind: 'ext' | 'imp' | 'res',
-  { hello, decision, transcript, index }: Attempt,
+  { hello, transcript, index }: Attempt,
   { config }: ServerContext,
 ): Bound | TicketDecline {
-  const suite = suiteFor(hash, decision);
   if (typeof suite === 'string') {
     key.fill(0);
     return suite;
   }
-  const kdf = config.crypto.kdf(hash);
+  const kdf = config.crypto.kdf(suite.hash);
   const early = new EarlyStage(kdf, key);
   key.fill(0);
   checkBinder(hello, index, early, kind, kdf, transcript);
