@@ -54,7 +54,8 @@ export function createServerEngine(config: ServerConfig, hooks: EngineHooks = {}
 
 /**
  * A client's side of one connection. Its ClientHello is in `pull()` at once, unless the key shares take time.
- * Throws {@link TlsUsageError} `connection.bad_server_name` when `serverName` is not 1 to 255 printable ASCII characters.
+ * Throws {@link TlsUsageError} `connection.bad_server_name` when `serverName` is not 1 to 255 printable ASCII characters, and
+ * `tickets.bad_request` when `ticketRequest` asks for fewer than 0 or more than 255.
  */
 export function createClientEngine(config: ClientConfig, options: ClientEngineOptions = {}): TlsEngine {
   const { serverName } = options;
@@ -63,6 +64,14 @@ export function createClientEngine(config: ClientConfig, options: ClientEngineOp
       'connection.bad_server_name',
       `serverName is ${JSON.stringify(serverName)}, but must be 1 to 255 printable ASCII characters (an internationalized name as A-labels, xn--…)`,
     );
+  }
+  const { newSessionCount = 0, resumptionCount = 0 } = options.ticketRequest ?? {};
+  for (const count of [newSessionCount, resumptionCount]) {
+    if (!Number.isInteger(count) || count < 0 || count > 255)
+      throw new TlsUsageError(
+        'tickets.bad_request',
+        `ticketRequest: ${count} tickets asked for, but it must be an integer from 0 to 255`,
+      );
   }
   return new Engine(config, options, options);
 }
@@ -74,6 +83,7 @@ type Context = {
   readonly options: {
     readonly serverName: string | undefined;
     readonly tickets: NonNullable<ClientEngineOptions['tickets']>;
+    readonly ticketRequest: ClientEngineOptions['ticketRequest'];
   };
   readonly out: Output;
   readonly tickets: TicketControl;
@@ -136,7 +146,7 @@ class Engine implements TlsEngine, Output {
     this.#cx = {
       config,
       // Without the tickets, whose PSKs need not outlive the ClientHello.
-      options: { serverName: options.serverName, tickets: [] },
+      options: { serverName: options.serverName, tickets: [], ticketRequest: options.ticketRequest },
       out: this,
       tickets: { count: undefined, appData: new Uint8Array(0), generated: 0 },
     };
@@ -152,7 +162,8 @@ class Engine implements TlsEngine, Output {
     );
     if (config.role === 'server') this.#handshake = { at: 'expect_client_hello' };
     else {
-      const offer = { serverName: options.serverName, tickets: options.tickets ?? [] };
+      const { serverName, tickets = [], ticketRequest } = options;
+      const offer = { serverName, tickets, ticketRequest };
       this.#guard(() => this.#settle(startClient({ config, options: offer, out: this })));
     }
   }

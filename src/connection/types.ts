@@ -78,4 +78,9 @@ export interface ClientEngineOptions extends EngineHooks {
   /** Host name (internationalized ones as A-labels) or IP address: 1 to 255 printable ASCII characters. */
   readonly serverName?: string;
   readonly tickets?: readonly ClientTicket[];
+  /**
+   * How many tickets to ask the server for (RFC 9149), 0 to 255 each: after a full handshake, and after a resumption. A server may not listen.
+   * Default: not said. {@link ConnectionInfo.expectedTickets} is the server's answer.
+   */
+  readonly ticketRequest?: { readonly newSessionCount: number; readonly resumptionCount: number } | undefined;
 }

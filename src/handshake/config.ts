@@ -173,4 +173,6 @@ export interface ClientConnectionOptions {
   readonly serverName: string | undefined;
   /** Tickets to offer, best first; each is used at most once, so the caller takes them out of its cache. */
   readonly tickets: readonly ClientTicket[];
+  /** RFC 9149: how many tickets to ask for. `undefined`: the extension is not sent. */
+  readonly ticketRequest?: { readonly newSessionCount: number; readonly resumptionCount: number } | undefined;
 }

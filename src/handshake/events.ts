@@ -21,6 +21,10 @@ export interface ConnectionInfo {
   readonly authenticatedAt: number;
   /** The stapled OCSP response of the server, when there was one. */
   readonly ocspResponse: Uint8Array | undefined;
+  /** How many tickets the client asked for (RFC 9149), or `undefined` when it did not say. */
+  readonly ticketRequest: { readonly newSessionCount: number; readonly resumptionCount: number } | undefined;
+  /** How many tickets the server said to expect: only where the client asked and the server listens. A hint. */
+  readonly expectedTickets: number | undefined;
 }
 
 export type TlsEvent =

@@ -12,7 +12,7 @@ export function onEncryptedExtensions(
   const asked = requestedTypes(handshake.offer);
   const unasked = message.extensionTypes.find((type) => !asked.has(type));
   if (unasked !== undefined) throw peerFault('extension.not_requested', nameOf(ExtensionType, unasked));
-  const { alpn, recordSizeLimit } = message.extensions;
+  const { alpn, recordSizeLimit, expectedTickets } = message.extensions;
   if (alpn !== undefined && !handshake.offer.hello.extensions.alpn?.includes(alpn))
     throw peerFault('encrypted_extensions.bad_alpn', alpn);
   if (recordSizeLimit !== undefined) {
@@ -20,7 +20,7 @@ export function onEncryptedExtensions(
     out.setPeerRecordSizeLimit(recordSizeLimit);
   }
   handshake.transcript.add(message.raw);
-  const next = { ...handshake, alpn };
+  const next = { ...handshake, alpn, expectedTickets };
   const { resumedFrom } = handshake;
   if (resumedFrom === undefined) return { at: 'expect_certificate_or_request', handshake: next };
   const server = { identity: resumedFrom.server, signatureScheme: undefined, ocspResponse: undefined };
@@ -31,6 +31,7 @@ export function onEncryptedExtensions(
     if (x.serverName !== undefined) types.add(ExtensionType.server_name);
     if (x.alpn !== undefined) types.add(ExtensionType.application_layer_protocol_negotiation);
     if (config.recordSizeLimit !== undefined) types.add(ExtensionType.record_size_limit);
+    if (x.ticketRequest !== undefined) types.add(ExtensionType.ticket_request);
     return types;
   }
 }

@@ -93,6 +93,8 @@ function connect(
       peer: server.identity,
       authenticatedAt: resumedFrom?.authenticatedAt ?? config.clock.now(),
       ocspResponse: server.ocspResponse,
+      ticketRequest: options.ticketRequest,
+      expectedTickets: handshake.expectedTickets,
     },
   };
 }

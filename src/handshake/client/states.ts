@@ -72,6 +72,7 @@ export interface ClientHandshake {
   readonly group: { readonly id: number; readonly name: string } | undefined;
   /** From EncryptedExtensions. */
   readonly alpn: string | undefined;
+  readonly expectedTickets?: number | undefined;
 }
 
 export interface AuthenticatedServer {

@@ -49,6 +49,8 @@ export function onFinished(
       peer: client,
       authenticatedAt: resumedFrom?.authenticatedAt ?? cx.config.clock.now(),
       ocspResponse: undefined,
+      ticketRequest: flight.ticketRequest,
+      expectedTickets: flight.expectedTickets,
     },
   };
 }

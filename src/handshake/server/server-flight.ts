@@ -9,6 +9,7 @@ import { certificateMessage, chooseScheme } from '../own-certificate.ts';
 import { certificateRequest } from './client-auth.ts';
 import type { Authentication } from './client-hello.ts';
 import type { Decision } from './negotiate.ts';
+import { ticketsToExpect } from './plan.ts';
 import type { Retry, ServerContext, ServerFlight, ServerState } from './states.ts';
 
 /** Everything that was decided about a ClientHello. */
@@ -84,6 +85,18 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
   out.setWriteKeys('handshake', trafficKeys(kdf, serverHandshakeSecret, suite.aead));
   out.setReadKeys('handshake', trafficKeys(kdf, clientHandshakeSecret, suite.aead));
 
+  const expectedTickets = ticketsToExpect(
+    {
+      resumed: redeemed !== undefined,
+      ticketRequest: hello.extensions.ticketRequest,
+      peer: redeemed?.ticket.client ?? { chain: [], authorized: false },
+      serverName: hello.extensions.serverName,
+      alpn: plan.alpn,
+      authenticatedAt: redeemed?.ticket.authenticatedAt ?? config.clock.now(),
+    },
+    plan.decision.pskMode !== undefined,
+    cx,
+  );
   send({
     type: 'encrypted_extensions',
     extensionTypes: [],
@@ -92,6 +105,7 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
       ...(plan.alpn !== undefined && { alpn: plan.alpn }),
       ...(hello.extensions.recordSizeLimit !== undefined &&
         config.recordSizeLimit !== undefined && { recordSizeLimit: config.recordSizeLimit }),
+      ...(expectedTickets !== undefined && { expectedTickets }),
     },
   });
 
@@ -111,6 +125,8 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
       signatureScheme,
       helloRetried: plan.retry !== undefined,
       canResume: plan.decision.pskMode !== undefined,
+      ticketRequest: hello.extensions.ticketRequest,
+      expectedTickets,
       canAuthenticateLater: hello.extensions.postHandshakeAuth === true && config.verifier !== undefined,
     });
     const asked = redeemed === undefined && config.clientAuth !== 'none';

@@ -7,6 +7,7 @@ import type { ClientHello } from '../../wire/index.ts';
 import type { ServerConfig, Suite } from '../config.ts';
 import { type Connected, onKeyUpdate } from '../connected.ts';
 import type { HandlerTable, Output } from '../context.ts';
+import type { ConnectionInfo } from '../events.ts';
 import type { ShownCertificate } from '../peer-certificate.ts';
 import { onCertificate, onCertificateVerify } from './client-auth.ts';
 import { onClientHello, onSecondClientHello } from './client-hello.ts';
@@ -72,6 +73,9 @@ export interface ServerFlight {
   readonly helloRetried: boolean;
   /** Whether this client can use tickets at all. */
   readonly canResume: boolean;
+  /** RFC 9149: what the client asked for, and what it was told to expect. */
+  readonly ticketRequest: ConnectionInfo['ticketRequest'];
+  readonly expectedTickets: number | undefined;
   /** Whether this client can be asked for a certificate after the handshake. */
   readonly canAuthenticateLater: boolean;
 }
