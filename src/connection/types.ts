@@ -1,5 +1,5 @@
 import type { ConnectionInfo, TlsEvent } from '../handshake/events.ts';
-import type { ClientTicket } from '../tickets/index.ts';
+import type { ClientTicket, TicketHandle, TicketSpec } from '../tickets/index.ts';
 
 /**
  * A TLS connection without a socket: bytes in, bytes out, facts out.
@@ -67,6 +67,24 @@ export interface TlsEngine {
   flush(): void;
   /** Server: bytes that the application wants in every ticket generated from now on. Restored from a redeemed ticket. */
   ticketAppData: Uint8Array;
+  /**
+   * Server: whom tickets generated from now on speak for, for revocation: 1 to 1,024 characters. Default: `sha256:` and the hash of the client's
+   * certificate, or nobody. What was set is restored from a redeemed ticket; `undefined` goes back to the default.
+   */
+  ticketIdentity: string | undefined;
+  /** Server: the tickets of this connection, oldest first: all that are planned, and the last 1,024. */
+  readonly tickets: readonly TicketHandle[];
+  /**
+   * Server: plans tickets of one's own, which leave with the next write unless they say something else. The policy is asked how many of them
+   * may be (point `application_request`), and gives what they leave out; those that are too many are declined (`disabled`).
+   * Throws {@link TlsUsageError} `tickets.client`, `connection.not_secure`, `connection.write_closed`, `tickets.bad_spec`,
+   * and `tickets.bad_count` for more than `limits.ticketsSent`.
+   */
+  issueTickets(specs: readonly TicketSpec[]): readonly TicketHandle[];
+  /** Server: takes back all tickets that are requested or planned, and says how many. Those that are sealed leave. */
+  cancelTickets(): number;
+  /** In words: why this connection gets how many tickets, and what became of each. */
+  explainTickets(): string;
 }
 
 export interface EngineHooks {

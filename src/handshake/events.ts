@@ -1,6 +1,6 @@
 import type { AlertName, TlsAlertError, TlsPeerAlertError } from '../errors/index.ts';
 import type { PeerIdentity } from '../peer-auth/index.ts';
-import type { ClientTicket, TicketDecline, TicketState } from '../tickets/index.ts';
+import type { ClientTicket, TicketDecline, TicketSpec, TicketState } from '../tickets/index.ts';
 
 /** What is known of a connection once its handshake is done. */
 export interface ConnectionInfo {
@@ -36,12 +36,17 @@ export type TlsEvent =
   /** Server: a ticket was sealed and put in front of the outgoing bytes. `index` counts from 0 on this connection. */
   | {
       readonly type: 'ticket_issued';
+      /** Of its handle. */
+      readonly id: string;
+      readonly spec: TicketSpec;
       readonly index: number;
       readonly requested: boolean;
       readonly ticket: Uint8Array;
       readonly nonce: Uint8Array;
       readonly state: Omit<TicketState, 'psk'>;
     }
+  /** Server: a ticket was handed to the transport by `pull()`. */
+  | { readonly type: 'ticket_written'; readonly id: string }
   /** Server: a ticket was offered or due, and not redeemed or not issued. */
   | {
       readonly type: 'ticket_declined';

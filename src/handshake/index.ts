@@ -5,7 +5,7 @@ export * from './config.ts';
 export { type Connected, sendKeyUpdate } from './connected.ts';
 export * from './context.ts';
 export * from './events.ts';
-export { issueAutomaticTickets, issueTicket } from './server/issue.ts';
+export { certificateIdentity, ticketMoment, ticketsDue, ticketsSpecified } from './server/issue.ts';
 export { requestClientCertificate } from './server/post-handshake-auth.ts';
 export {
   type ServerConnected,

@@ -101,6 +101,9 @@ export function publishEvent(event: TlsEvent, { role, info }: Pick<TlsEngine, 'r
         };
       });
       break;
+    case 'ticket_written':
+      publish('tessera:ticket:written', () => ({ role, serverName: info?.serverName }));
+      break;
     case 'ticket_declined':
       publish('tessera:ticket:declined', () => ({
         role,

@@ -1,4 +1,6 @@
 export { ClientTicketCache, type ClientTicketCacheOptions, originKey, type TicketOrigin } from './client-cache.ts';
+export { ConnectionTickets } from './connection-tickets.ts';
+export { IssuedTicket, type TicketHandle, type TicketHandleState } from './handle.ts';
 export {
   type HeldTicketKey,
   type TicketKey,
@@ -7,6 +9,7 @@ export {
   type TicketKeyRingOptions,
   type TicketKeyState,
 } from './key-ring.ts';
+export { TicketLedger, type TicketLedgerOptions } from './ledger.ts';
 export * from './policy.ts';
 export * from './replay.ts';
 export { RingCookieSealer, type RingCookieSealerOptions, RingSealer } from './sealer.ts';

@@ -1,4 +1,4 @@
-import { equalConstantTime } from '../../bytes/index.ts';
+import { equalConstantTime, toHex } from '../../bytes/index.ts';
 import type { MaybePromise } from '../../crypto/index.ts';
 import { peerFault, TlsAlertError } from '../../errors/index.ts';
 import { EarlyStage, finishedMac, type Transcript } from '../../schedule/index.ts';
@@ -71,6 +71,7 @@ export function redeemTicket(
       const early = new EarlyStage(config.crypto.kdf(suite.hash), ticket.psk);
       ticket.psk.fill(0);
       checkBinder(hello, index, early, suite, transcript, config);
+      config.tickets.ledger.redeemed(toHex(ticket.id));
       return then({ ticket, identityIndex: index, suite, early });
     });
   };
