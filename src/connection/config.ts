@@ -20,6 +20,7 @@ import {
   openssl,
   RingSealer,
   TicketKeyRing,
+  TicketLedger,
   type TicketPolicy,
   type TicketRevocations,
   type TicketSealer,
@@ -48,7 +49,7 @@ export interface CommonOptions {
   /** 512 to 16,384 (default). */
   readonly maxSendFragment?: number | undefined;
   readonly padding?: ((contentLength: number) => number) | undefined;
-  /** 1 to 31,536,000. Default 604,800: a peer authenticates in full at least every 7 days, however many resumptions lie between. */
+  /** 1 to 31,536,000. Default 86,400: a peer authenticates in full at least every 24 hours, however many resumptions lie between. */
   readonly reauthenticateAfterSeconds?: number | undefined;
   readonly keyLog?: ((line: string) => void) | undefined;
   readonly limits?: Partial<Limits> | undefined;
@@ -103,6 +104,8 @@ export interface TicketOptions {
   readonly deadlineMs?: number | undefined;
   /** Longest ticket that is sent, in bytes, 64 to 65,535 (default). */
   readonly maxLength?: number | undefined;
+  /** Share one to let the handles of one config learn of tickets that another redeems. Default: one of 10,000 tickets for each config. */
+  readonly ledger?: TicketLedger | undefined;
 }
 
 /** See {@link ServerEarlyDataConfig}. */
@@ -259,7 +262,7 @@ function commonConfig(options: CommonOptions): CommonConfig {
     padding: options.padding,
     reauthenticateAfterSeconds: inRange(
       'reauthenticateAfterSeconds',
-      options.reauthenticateAfterSeconds ?? 604_800,
+      options.reauthenticateAfterSeconds ?? 86_400,
       1,
       31_536_000,
     ),
@@ -348,6 +351,7 @@ function ticketConfig(options: ServerOptions): ServerTicketConfig {
     ),
     scope,
     scopes: [scope, ...alsoAccept],
+    ledger: tickets.ledger ?? new TicketLedger(),
     maxLength: inRange('tickets.maxLength', tickets.maxLength ?? 0xffff, 64, 0xffff),
     revocations: tickets.revocations,
     onPresented: tickets.onPresented,

@@ -4,6 +4,7 @@ import type {
   ClientTicket,
   PresentedTicket,
   ReplayGuard,
+  TicketLedger,
   TicketPolicy,
   TicketRevocations,
   TicketSealer,
@@ -78,7 +79,7 @@ export interface CommonConfig {
   readonly maxSendFragment: number;
   /** Zero bytes to add to a record of `contentLength` bytes of plaintext. */
   readonly padding: ((contentLength: number) => number) | undefined;
-  /** How long after a full handshake its tickets, and those of the resumptions that follow from it, may resume. Default 604,800: 7 days. */
+  /** How long after a full handshake its tickets, and those of the resumptions that follow from it, may resume. Default 86,400: 24 hours. */
   readonly reauthenticateAfterSeconds: number;
   /** Receives lines of RFC 9850. Off unless given. */
   readonly keyLog: ((line: string) => void) | undefined;
@@ -104,7 +105,7 @@ export interface CertificateRequestInfo {
 }
 
 export interface ServerTicketConfig {
-  /** Tickets after a full handshake; a resumption gets at most one. 0: none on the wire. Default 2. */
+  /** The number the policy works with. {@link openssl}: tickets after a full handshake; a resumption gets at most one. 0: none on the wire. Default 2. */
   readonly count: number;
   readonly policy: TicketPolicy;
   readonly lifetimeSeconds: number;
@@ -113,6 +114,8 @@ export interface ServerTicketConfig {
   readonly scopes: readonly string[];
   /** Longest ticket that is sent, in bytes. Default 65,535; below about 16,000 NewSessionTicket fits one record. */
   readonly maxLength: number;
+  /** Tells handles when their tickets are redeemed. */
+  readonly ledger: TicketLedger;
   /** `undefined`: tickets are neither issued nor redeemed. */
   readonly sealer: TicketSealer | undefined;
   readonly revocations: TicketRevocations | undefined;
@@ -223,4 +226,6 @@ export interface ClientConnectionOptions {
   readonly earlyData?: boolean;
   /** External PSKs to offer behind the tickets, best first. */
   readonly psks: readonly ExternalPsk[];
+  /** RFC 9149: how many tickets to ask for. `undefined`: the extension is not sent. */
+  readonly ticketRequest?: { readonly newSessionCount: number; readonly resumptionCount: number } | undefined;
 }

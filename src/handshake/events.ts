@@ -1,6 +1,6 @@
 import type { AlertName, TlsAlertError, TlsPeerAlertError } from '../errors/index.ts';
 import type { PeerIdentity } from '../peer-auth/index.ts';
-import type { ClientTicket, TicketDecline, TicketState } from '../tickets/index.ts';
+import type { ClientTicket, TicketDecline, TicketSpec, TicketState } from '../tickets/index.ts';
 import type { EarlyDataRequest } from './config.ts';
 
 /** What is known of a connection once its handshake is done. */
@@ -27,6 +27,10 @@ export interface ConnectionInfo {
   readonly authenticatedAt: number;
   /** The stapled OCSP response of the server, when there was one. */
   readonly ocspResponse: Uint8Array | undefined;
+  /** How many tickets the client asked for (RFC 9149), or `undefined` when it did not say. */
+  readonly ticketRequest: { readonly newSessionCount: number; readonly resumptionCount: number } | undefined;
+  /** How many tickets the server said to expect: only where the client asked and the server listens. A hint. */
+  readonly expectedTickets: number | undefined;
 }
 
 /** Why early data that was offered does not count. The handshake goes on without it. */
@@ -69,12 +73,17 @@ export type TlsEvent =
   /** Server: a ticket was sealed and put in front of the outgoing bytes. `index` counts from 0 on this connection. */
   | {
       readonly type: 'ticket_issued';
+      /** Of its handle. */
+      readonly id: string;
+      readonly spec: TicketSpec;
       readonly index: number;
       readonly requested: boolean;
       readonly ticket: Uint8Array;
       readonly nonce: Uint8Array;
       readonly state: Omit<TicketState, 'psk'>;
     }
+  /** Server: a ticket was handed to the transport by `pull()`. */
+  | { readonly type: 'ticket_written'; readonly id: string }
   /** Server: a ticket was offered or due, and not redeemed or not issued. */
   | {
       readonly type: 'ticket_declined';

@@ -113,6 +113,9 @@ export function publishEvent(event: TlsEvent, { role, info }: Pick<TlsEngine, 'r
     case 'ticket_redeemed':
       publish('tessera:ticket:redeemed', () => ({ role, serverName: info?.serverName, ageMs: event.ageMs }));
       break;
+    case 'ticket_written':
+      publish('tessera:ticket:written', () => ({ role, serverName: info?.serverName }));
+      break;
     case 'ticket_declined':
       publish('tessera:ticket:declined', () => ({
         role,

@@ -35,6 +35,8 @@ export function createEngine(ssl: Ssl, sealer: TicketSealer, onEvent: (event: Tl
     rejectUnauthorized: verifies,
     credentials: settings.certificates.credentials,
     allowPskOnly: settings.has(SSL_OP_ALLOW_NO_DHE_KEX),
+    // The longest that a ticket of TLS 1.3 may live: OpenSSL has no cap of its own on a chain of resumptions.
+    reauthenticateAfterSeconds: 604_800,
     ...(keylog && { keyLog: (line: string) => ssl.callBack(() => keylog(ssl, line)) }),
   };
   if (ssl.role === 'server') {

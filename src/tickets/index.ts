@@ -6,7 +6,9 @@ export {
   type TrustFacts,
   trustHash,
 } from './client-cache.ts';
+export { ConnectionTickets } from './connection-tickets.ts';
 export type { DerivedTicketKeys } from './epoch-keys.ts';
+export { IssuedTicket, type TicketHandle, type TicketHandleState } from './handle.ts';
 export { ticketKeyId, ticketKeyMaterial } from './key-material.ts';
 export {
   type HeldTicketKey,
@@ -19,6 +21,7 @@ export {
   type TicketKeySyncReport,
 } from './key-ring.ts';
 export { type TicketKeyPeriods, ticketKeySchedule } from './key-schedule.ts';
+export { TicketLedger, type TicketLedgerOptions } from './ledger.ts';
 export * from './policy.ts';
 export * from './replay.ts';
 export { RecordingGuard, type RecordingGuardOptions } from './replay-exact.ts';

@@ -47,7 +47,7 @@ describe('accepted', () => {
     assert.deepEqual([pair.client.engine.earlyData, pair.server.engine.earlyData], ['accepted', 'accepted']);
     assert.deepEqual(
       [...new Set(orderOf(pair.server))],
-      ['ticket_redeemed', 'early_data_status', 'early_data', 'secure', 'ticket_issued'],
+      ['ticket_redeemed', 'early_data_status', 'early_data', 'secure', 'ticket_issued', 'ticket_written'],
     );
     assert.deepEqual([pair.client.engine.info?.resumed, pair.server.engine.info?.resumed], [true, true]);
     pair.client.engine.write(bytesOf('late'));

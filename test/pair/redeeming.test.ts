@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import type { TicketOptions } from '../../src/connection/index.ts';
 import { TlsAlertError } from '../../src/errors/index.ts';
@@ -173,7 +174,7 @@ describe('verdicts of the application', () => {
     assert.deepEqual(seen, [
       {
         id: state.id,
-        identity: undefined,
+        identity: `sha256:${createHash('sha256').update(identity.credential.chain[0]!).digest('hex')}`,
         issuedAt: state.issuedAt,
         authenticatedAt: state.issuedAt,
         ageMs: 1_500,

@@ -65,6 +65,8 @@ class ReplayOutput implements Output {
   send(message: Uint8Array): void {
     this.#flight.push(message);
   }
+  whenIdle(): void {}
+
   endFlight(): void {
     if (this.#flight.length > 0) this.records.push(this.#protector!.protect(22, concat(...this.#flight)));
     this.#flight = [];

@@ -107,6 +107,7 @@ function baseExtensions(
     ...(config.certificateAuthorities.length > 0 && { certificateAuthorities: config.certificateAuthorities }),
     ...(config.recordSizeLimit !== undefined && { recordSizeLimit: config.recordSizeLimit }),
     ...(config.postHandshakeAuth && { postHandshakeAuth: true }),
+    ...(options.ticketRequest !== undefined && { ticketRequest: options.ticketRequest }),
     keyShare: [...greaseShare, ...shares.map((s) => ({ group: s.group.id, keyExchange: s.share.publicValue }))],
     pskKeyExchangeModes: config.allowPskOnly
       ? [PskKeyExchangeMode.psk_dhe_ke, PskKeyExchangeMode.psk_ke]

@@ -101,6 +101,8 @@ function connect(
       pskIdentity: handshake.pskIdentity,
       authenticatedAt: resumedFrom?.authenticatedAt ?? config.clock.now(),
       ocspResponse: server.ocspResponse,
+      ticketRequest: options.ticketRequest,
+      expectedTickets: handshake.expectedTickets,
     },
   };
 }

@@ -79,6 +79,7 @@ export interface ClientHandshake {
   readonly alpn: string | undefined;
   /** The server takes the early data, so that EndOfEarlyData must follow. */
   readonly earlyDataAccepted: boolean;
+  readonly expectedTickets?: number | undefined;
 }
 
 export interface AuthenticatedServer {

@@ -102,6 +102,7 @@ export function confirmTicket(
   };
   const accept = (verdict: TicketVerdict): Next<ServerState> => {
     const { ageMs, claimedAgeMs } = ages(ticket, attempt, clock.now());
+    config.tickets.ledger.redeemed(toHex(ticket.id));
     out.emit({
       type: 'ticket_redeemed',
       id: toHex(ticket.id),

@@ -3,6 +3,7 @@ import { peerFault } from '../../errors/index.ts';
 import { finishedMac, trafficKeys } from '../../schedule/index.ts';
 import type { Finished } from '../../wire/index.ts';
 import type { Received } from '../context.ts';
+import { certificateIdentity } from './issue.ts';
 import type { ServerContext, ServerState, ServerStateAt } from './states.ts';
 
 /**
@@ -24,7 +25,12 @@ export function onFinished(
   const resumptionSecret = flight.main.resumption(transcript.hash());
   flight.main.wipe();
 
-  if (resumedFrom !== undefined) cx.tickets.appData = resumedFrom.appData;
+  if (resumedFrom !== undefined) {
+    cx.tickets.appData = resumedFrom.appData;
+    // What the application set goes on; a certificate's hash follows from the certificate.
+    if (resumedFrom.identity !== certificateIdentity(client, cx.config.crypto))
+      cx.tickets.identity ??= resumedFrom.identity;
+  }
   return {
     at: 'connected',
     kdf,
@@ -51,6 +57,8 @@ export function onFinished(
       pskIdentity: flight.pskIdentity,
       authenticatedAt: resumedFrom?.authenticatedAt ?? cx.config.clock.now(),
       ocspResponse: undefined,
+      ticketRequest: flight.ticketRequest,
+      expectedTickets: flight.expectedTickets,
     },
   };
 }

@@ -11,6 +11,7 @@ import { certificateRequest } from './client-auth.ts';
 import type { Authentication } from './client-hello.ts';
 import { acceptEarlyData } from './early-data.ts';
 import type { Decision } from './negotiate.ts';
+import { ticketsToExpect } from './plan.ts';
 import type { Retry, ServerContext, ServerFlight, ServerState } from './states.ts';
 
 /** Everything that was decided about a ClientHello. */
@@ -93,6 +94,20 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
   // Early data comes first, under its own keys.
   if (earlyData === undefined) out.setReadKeys('handshake', trafficKeys(kdf, clientHandshakeSecret, suite.aead));
 
+  const expectedTickets = ticketsToExpect(
+    {
+      resumed: redeemed !== undefined,
+      ticketRequest: hello.extensions.ticketRequest,
+      peer: redeemed?.ticket.client ?? { chain: [], authorized: false },
+      serverName: hello.extensions.serverName,
+      alpn: plan.alpn,
+      authenticatedAt: redeemed?.ticket.authenticatedAt ?? config.clock.now(),
+      pskIdentity: 'pskIdentity' in authentication ? authentication.pskIdentity : undefined,
+    },
+    redeemed?.reissue === true,
+    plan.decision.pskMode !== undefined,
+    cx,
+  );
   send({
     type: 'encrypted_extensions',
     extensionTypes: [],
@@ -102,6 +117,7 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
       ...(hello.extensions.recordSizeLimit !== undefined &&
         config.recordSizeLimit !== undefined && { recordSizeLimit: config.recordSizeLimit }),
       ...(earlyData !== undefined && { earlyData: true as const }),
+      ...(expectedTickets !== undefined && { expectedTickets }),
     },
   });
 
@@ -128,6 +144,8 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
         hello.extensions.postHandshakeAuth === true &&
         config.verifier !== undefined &&
         !('pskIdentity' in authentication),
+      ticketRequest: hello.extensions.ticketRequest,
+      expectedTickets,
     });
     const asked = psk === undefined && config.clientAuth !== 'none';
     if (asked) return { at: 'expect_certificate', flight };
