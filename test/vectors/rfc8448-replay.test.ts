@@ -73,6 +73,7 @@ class ReplayOutput implements Output {
   skipEarlyData(): void {}
   peerUpdatedKeys(): void {}
   defer(): void {}
+  whenIdle(): void {}
   emit(event: TlsEvent): void {
     this.events.push(event);
   }
