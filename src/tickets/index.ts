@@ -12,6 +12,7 @@ export {
 export { TicketLedger, type TicketLedgerOptions } from './ledger.ts';
 export * from './policy.ts';
 export * from './replay.ts';
+export { ticketsToRequest } from './request.ts';
 export { RingCookieSealer, type RingCookieSealerOptions, RingSealer } from './sealer.ts';
 export {
   decodeClientTicket,
