@@ -1,8 +1,14 @@
 import { connect as connectTcp, type IpcSocketConnectOpts, type Socket, type TcpSocketConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createClientEngine, type TlsEngine } from '../connection/index.ts';
+import { type ClientEngineOptions, createClientEngine, type TlsEngine } from '../connection/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
-import { type ClientTicket, ClientTicketCache, decodeClientTicket, originKey } from '../tickets/index.ts';
+import {
+  type ClientTicket,
+  ClientTicketCache,
+  decodeClientTicket,
+  originKey,
+  ticketsToRequest,
+} from '../tickets/index.ts';
 import { defaultContext, SecureContext, type SecureContextOptions } from './context.ts';
 import { alpnNames, checkRange, hostName, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
 import { type SocketOwner, TLSSocket } from './socket.ts';
@@ -26,6 +32,15 @@ export interface ConnectionOptions
   readonly session?: Uint8Array | undefined;
   /** Where tickets are taken from and put into, each used once. `true`: one cache for the whole process. Default: none. */
   readonly ticketCache?: ClientTicketCache | boolean | undefined;
+  /**
+   * How many tickets to ask the server for (RFC 9149), 0 to 255 each. `auto`: what the `ticketCache` lacks of two for this origin.
+   * Default: `auto` with a `ticketCache`, else `false`: nothing is said, and the server gives as many as it likes.
+   */
+  readonly ticketRequest?:
+    | 'auto'
+    | { readonly newSessionCount: number; readonly resumptionCount: number }
+    | false
+    | undefined;
   /** Milliseconds without traffic until a `timeout` event. */
   readonly timeout?: number | undefined;
   /** `false` (default): when the server ends, this side ends too. */
@@ -34,6 +49,9 @@ export interface ConnectionOptions
   /** Milliseconds from now until a connection that is not secure fails. Default 0: never. */
   readonly handshakeTimeout?: number | undefined;
 }
+
+/** Tickets to hold for one origin: one for the next connection, one for another beside it. */
+const TARGET = 2;
 
 let processCache: ClientTicketCache | undefined;
 
@@ -61,13 +79,17 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   });
   const tickets: ClientTicket[] = options.session === undefined ? [] : [decodeClientTicket(options.session)];
   if (tickets.length === 0 && cache !== undefined) tickets.push(...cache.take(origin, config.clock.now()));
+  const ticketRequest = requestOf(
+    options.ticketRequest,
+    cache && TARGET - cache.lacks(origin, TARGET, config.clock.now()),
+  );
 
   const engine = (socket: TLSSocket): TlsEngine =>
     createClientEngine(
       socket.listenerCount('keylog') === 0
         ? config
         : { ...config, keyLog: (line) => void socket.emit('keylog', Buffer.from(`${line}\n`)) },
-      { serverName, tickets },
+      { serverName, tickets, ticketRequest },
     );
   const transport = options.socket ?? openTransport(options);
   const { allowHalfOpen, highWaterMark, handshakeTimeout } = options;
@@ -122,6 +144,15 @@ function cacheOf(option: ConnectionOptions['ticketCache']): ClientTicketCache | 
   if (!option) return undefined;
   processCache ??= new ClientTicketCache();
   return processCache;
+}
+
+/** `left`: tickets that the cache holds still, beside the one taken out. */
+function requestOf(
+  option: ConnectionOptions['ticketRequest'],
+  left: number | undefined,
+): ClientEngineOptions['ticketRequest'] {
+  if (typeof option === 'object') return option;
+  return option === false || left === undefined ? undefined : ticketsToRequest(left, TARGET);
 }
 
 function normalize(args: readonly unknown[]): {

@@ -29,6 +29,7 @@ export { FilterGuard, type FilterGuardOptions } from './replay-filter.ts';
 export { ladder } from './replay-ladder.ts';
 export { type SingleUseOptions, singleUse } from './replay-single-use.ts';
 export type { ReplayWindowOptions } from './replay-window.ts';
+export { ticketsToRequest } from './request.ts';
 export { MemoryRevocations, type MemoryRevocationsOptions } from './revocations.ts';
 export { RingCookieSealer, type RingCookieSealerOptions, RingSealer, type RingSealerOptions } from './sealer.ts';
 export {

@@ -65,8 +65,6 @@ class ReplayOutput implements Output {
   send(message: Uint8Array): void {
     this.#flight.push(message);
   }
-  whenIdle(): void {}
-
   endFlight(): void {
     if (this.#flight.length > 0) this.records.push(this.#protector!.protect(22, concat(...this.#flight)));
     this.#flight = [];
@@ -102,6 +100,7 @@ class ReplayOutput implements Output {
   skipEarlyData(): void {}
   peerUpdatedKeys(): void {}
   defer(): void {}
+  whenIdle(): void {}
   emit(event: TlsEvent): void {
     this.events.push(event);
   }

@@ -115,13 +115,14 @@ function issueTicket(state: ServerConnected, handle: IssuedTicket, cx: ServerCon
   if (longest === undefined) return decline(handle, 'sealer_failed', cx);
   // "It is RECOMMENDED that implementations place limits on the total lifetime" of what one authentication gives (rfc9846#section-4.7.1).
   const authenticatedForSeconds = (now - state.info.authenticatedAt) / 1000;
+  const chainSeconds = Math.floor(config.reauthenticateAfterSeconds - authenticatedForSeconds);
   const lifetimeSeconds = Math.min(
     spec.lifetimeSeconds ?? config.tickets.lifetimeSeconds,
     longest,
-    Math.floor(config.reauthenticateAfterSeconds - authenticatedForSeconds),
+    chainSeconds,
     MAX_TICKET_LIFETIME_SECONDS,
   );
-  if (lifetimeSeconds < 1) return decline(handle, 'expired', cx);
+  if (lifetimeSeconds < 1) return decline(handle, chainSeconds < 1 ? 'chain_too_old' : 'expired', cx);
 
   const index = tickets.generated++;
   const nonce = new Writer(8).u64(index).finish();
