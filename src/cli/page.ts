@@ -17,7 +17,12 @@ export async function answer(
   const target = request.url ?? '/';
   if (!URL.canParse(target, BASE)) return text(response, 400, 'this is no path\n');
   const url = new URL(target, BASE);
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
+  if (socket.secureConnecting) {
+    // Early data, perhaps a replay. rfc8470#section-3: what could do harm is refused, what had better wait waits.
+    if (!isSafe(request)) return text(response, 425, 'this is for after the handshake: send it again\n');
+    if (url.pathname !== '/' && !(await secured(socket))) return response.destroy();
+  }
+  if (!isSafe(request)) {
     response.setHeader('allow', 'GET, HEAD');
     return text(response, 405, 'only GET and HEAD are answered here\n');
   }
@@ -41,6 +46,18 @@ export async function answer(
     default:
       return text(response, 404, 'there are /, /tickets?n=3, /keyupdate and /secret\n');
   }
+}
+
+function isSafe({ method }: IncomingMessage): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+/** False when the connection ends before its handshake is done. */
+function secured(socket: TLSSocket): Promise<boolean> {
+  return new Promise((resolve) => {
+    socket.once('secure', () => resolve(true));
+    socket.once('close', () => resolve(false));
+  });
 }
 
 function text(response: ServerResponse, status: number, body: string): ServerResponse {
@@ -74,6 +91,13 @@ const NOT_ASKED: Readonly<Record<string, string>> = {
   'post_handshake_auth.outstanding': 'yours is still being asked for one',
 };
 
+const EARLY_DATA: Readonly<Record<TLSSocket['earlyDataState'], string>> = {
+  none: 'none',
+  offered: 'offered',
+  accepted: 'accepted: this request came before the handshake was done',
+  rejected: 'rejected: this request was sent again',
+};
+
 function statusPage(
   request: IncomingMessage,
   response: ServerResponse,
@@ -88,6 +112,7 @@ function statusPage(
     ['Server name', socket.servername || 'none'],
     ['ALPN', socket.alpnProtocol || 'none'],
     ['Client certificate', clientCertificate(socket)],
+    ['Early data', EARLY_DATA[socket.earlyDataState]],
   ];
   response.setHeader('vary', 'accept');
   if (!request.headers.accept?.includes('text/html')) {

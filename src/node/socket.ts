@@ -325,8 +325,11 @@ export class TLSSocket extends Duplex {
     this.#info = info;
     if (!begun) this.#writeHeld();
     if (this.destroyed) return;
+    const final = this.#final;
+    this.#final = undefined;
     this.emit('secure');
     if (!begun) this.#begin();
+    if (final !== undefined && !this.destroyed) this._final(final);
   }
 
   /** What is to be sent first of all, now that it can be. */
@@ -342,11 +345,8 @@ export class TLSSocket extends Duplex {
 
   /** The program reads and writes from here on. */
   #begin(): void {
-    const final = this.#final;
-    this.#final = undefined;
     this.#owner?.onSecure?.(this);
     if (this.#info!.role === 'client') this.emit('secureConnect');
-    if (final !== undefined && !this.destroyed) this._final(final);
   }
 
   #earlyDataDecided({ accepted, reason, request }: Extract<TlsEvent, { type: 'early_data_status' }>): void {
@@ -471,7 +471,8 @@ export class TLSSocket extends Duplex {
 
   /** close_notify, then the end of the transport's writable side. Reading goes on. */
   override _final(callback: WriteCallback): void {
-    if (this.#info === undefined) {
+    // Not sooner than the Finished of the client: its tickets come before the end, and what it still sends must find us here.
+    if (this.#handshaking) {
       this.#final = callback;
       return;
     }
