@@ -127,8 +127,8 @@ export async function connect(args: readonly string[]): Promise<ExitCode> {
     sessionOut: values['session-out'],
     tickets: [],
   };
+  const session = sessionIn(values['session-in'], servername ?? host); // before the same file may be emptied
   if (run.sessionOut !== undefined) saveSession(run.sessionOut, new Uint8Array(0));
-  const session = sessionIn(values['session-in'], servername ?? host);
   try {
     if (resume !== undefined) return await probeAll(run, session, resume);
     await converse(run, session, values.json ?? false);

@@ -7,11 +7,15 @@ import { TICKET_HEAD, ticketLine } from './report.ts';
 const MAX_TICKETS = 100;
 const BASE = 'https://server.invalid';
 
-/** Answers HTTP about the connection that the request came over. `tickets` are those given on it so far. */
+/**
+ * Answers HTTP about the connection that the request came over. `tickets` are those given on it so far; `ticketsSent` resolves when those
+ * of the handshake are among them.
+ */
 export async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  tickets: readonly IssuedTicket[],
+  tickets: () => readonly IssuedTicket[],
+  ticketsSent: (socket: TLSSocket) => Promise<void>,
 ): Promise<ServerResponse> {
   const socket = request.socket as unknown as TLSSocket;
   const target = request.url ?? '/';
@@ -30,7 +34,14 @@ export async function answer(
     case '/':
       // A page that is loaded again should show a new handshake.
       response.setHeader('connection', 'close');
-      return statusPage(request, response, socket, tickets);
+      if (!socket.secureConnecting) {
+        await ticketsSent(socket);
+        return statusPage(request, response, socket, tickets()).end();
+      }
+      // The answer leaves now, and the end behind the tickets.
+      statusPage(request, response, socket, tickets());
+      await ticketsSent(socket);
+      return response.end();
     case '/tickets': {
       const wanted = url.searchParams.get('n') ?? '1';
       const count = /^\d{1,3}$/.test(wanted) ? Number(wanted) : MAX_TICKETS + 1;
@@ -91,13 +102,7 @@ const NOT_ASKED: Readonly<Record<string, string>> = {
   'post_handshake_auth.outstanding': 'yours is still being asked for one',
 };
 
-const EARLY_DATA: Readonly<Record<TLSSocket['earlyDataState'], string>> = {
-  none: 'none',
-  offered: 'offered',
-  accepted: 'accepted: this request came before the handshake was done',
-  rejected: 'rejected: this request was sent again',
-};
-
+/** All but the end of the response. */
 function statusPage(
   request: IncomingMessage,
   response: ServerResponse,
@@ -112,21 +117,23 @@ function statusPage(
     ['Server name', socket.servername || 'none'],
     ['ALPN', socket.alpnProtocol || 'none'],
     ['Client certificate', clientCertificate(socket)],
-    ['Early data', EARLY_DATA[socket.earlyDataState]],
+    ['Early data', `${socket.earlyDataState}${socket.secureConnecting ? ', and answered at once' : ''}`],
   ];
   response.setHeader('vary', 'accept');
-  if (!request.headers.accept?.includes('text/html')) {
-    const facts = rows.map(([name, value]) => `${`${name}:`.padEnd(20)}${value}`);
-    const table = tickets.length === 0 ? ['No tickets on this connection.'] : [TICKET_HEAD, ...tickets.map(ticketLine)];
-    return text(response, 200, `${[...facts, '', ...table].join('\n')}\n`);
-  }
-  return response
-    .writeHead(200, {
-      'content-type': 'text/html; charset=utf-8',
-      'cache-control': 'no-store',
+  const facts = rows.map(([name, value]) => `${`${name}:`.padEnd(20)}${value}`);
+  const table = tickets.length === 0 ? ['No tickets on this connection.'] : [TICKET_HEAD, ...tickets.map(ticketLine)];
+  const wantsHtml = request.headers.accept?.includes('text/html') ?? false;
+  const body = wantsHtml ? html(rows, tickets) : `${[...facts, '', ...table].join('\n')}\n`;
+  response.writeHead(200, {
+    'content-type': `text/${wantsHtml ? 'html' : 'plain'}; charset=utf-8`,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    ...(wantsHtml && {
       'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
-    })
-    .end(html(rows, tickets));
+    }),
+  });
+  response.write(body);
+  return response;
 }
 
 function clientCertificate(socket: TLSSocket): string {

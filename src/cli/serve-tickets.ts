@@ -15,8 +15,8 @@ import { connectRedis } from './redis.ts';
 import { address, type Report, timeOfDay } from './report.ts';
 import { openTicketKeys, TICKET_KEYS_HELP } from './ticket-keys.ts';
 
-export const SERVE_TICKETS_HELP: string = `${TICKET_KEYS_HELP}  --ticket-store S      memory, or redis://HOST:PORT: keep what tickets stand for here, and use each ticket once;
-                        not with --ticket-keys, whose tickets carry it themselves
+export const SERVE_TICKETS_HELP: string = `${TICKET_KEYS_HELP}  --ticket-store S      memory, or redis://HOST:PORT: keep what tickets stand for here; not with --ticket-keys, whose
+                        tickets carry it themselves
   --early-data N        accept up to N bytes of early data (0-RTT); the first of each ClientHello only: remembered in this
                         process, or for all servers in the Redis of --ticket-store or --ticket-keys
   --metrics PORT        counters for Prometheus on http://127.0.0.1:PORT/metrics; 0: any port
@@ -34,8 +34,13 @@ export type ServeTicketsValues = { readonly [K in keyof typeof SERVE_TICKETS_OPT
 /** What the options about tickets come to. */
 export interface ServeTickets {
   readonly options: Pick<TlsOptions, 'ticketKeyRing' | 'tickets' | 'earlyData'>;
+  /** Whether tickets come from a store over the network, so that a connection that closes at once has none. */
+  readonly areRemote: boolean;
   close(): Promise<void>;
 }
+
+/** Longer than a store may take. */
+const TICKETS_MS = 500;
 
 const isRedis = (source: string | undefined): source is string => /^rediss?:/.test(source ?? '');
 
@@ -91,6 +96,7 @@ export async function openTickets(
             ? undefined
             : { maxSize, guard: guardOf(link, source !== undefined, warn), deliver: 'stream' },
       },
+      areRemote: isRedis(store),
       close,
     };
   } catch (error) {
@@ -109,6 +115,24 @@ function guardOf(link: Link, keysOfOthers: boolean, warn: (message: string) => v
   if (link !== undefined) return new RedisReplayGuard({ ...link, onUnavailable: ({ message }) => warn(message) });
   // Of tickets that only this process can open, nobody has taken early data before.
   return new RecordingGuard({ startedAt: keysOfOthers ? Date.now() : 0 });
+}
+
+/** Resolves when all tickets of the handshake were sent, or will not be soon. */
+export function ticketsSent(socket: TLSSocket): Promise<void> {
+  return new Promise((resolve) => {
+    const due = socket.isSessionReused() ? Math.min(socket.numTickets, 1) : socket.numTickets;
+    const look = (): void => {
+      if (socket.ticketInfo.issued >= due || socket.destroyed) done();
+    };
+    const timer = setTimeout(() => done(), TICKETS_MS);
+    const done = (): void => {
+      clearTimeout(timer);
+      socket.off('ticketIssued', look).off('close', look);
+      resolve();
+    };
+    socket.on('ticketIssued', look).on('close', look);
+    look();
+  });
 }
 
 /** What became of early data, one line for each offer. */

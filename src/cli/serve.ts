@@ -20,6 +20,7 @@ import {
   SERVE_TICKETS_HELP,
   SERVE_TICKETS_OPTIONS,
   serveMetrics,
+  ticketsSent,
 } from './serve-tickets.ts';
 import { throwAway } from './throwaway.ts';
 
@@ -105,7 +106,7 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
     if (log !== undefined) server.on('keylog', log);
     const connections = watch(server, report);
     if (values.echo) server.on('secureConnection', (socket: TLSSocket) => socket.pipe(socket));
-    else answerHttp(server);
+    else answerHttp(server, tickets.areRemote);
 
     const { host = 'localhost' } = values;
     const servers = await listen(server, host, port);
@@ -190,9 +191,10 @@ function listening(server: NetServer, host: string, port: number): Promise<void>
 
 const ticketsOf = new WeakMap<TLSSocket, IssuedTicket[]>();
 
-function answerHttp(server: Server): void {
+function answerHttp(server: Server, awaitTickets: boolean): void {
   const http = createHttpServer((request, response) => {
-    void answer(request, response, ticketsOf.get(request.socket as unknown as TLSSocket) ?? []);
+    const tickets = (): IssuedTicket[] => ticketsOf.get(request.socket as unknown as TLSSocket) ?? [];
+    void answer(request, response, tickets, awaitTickets ? ticketsSent : () => Promise.resolve());
   });
   http.emit('listening'); // arms its timeouts for headers and requests; it never listens itself
   server.on('secureConnection', (socket: TLSSocket) => http.emit('connection', socket));

@@ -344,3 +344,22 @@ test('a client that never finishes after its early data is an error of the socke
   assert.equal((error as NodeJS.ErrnoException).code, 'ECONNRESET');
   assert.equal(ended, false);
 });
+
+test('a server that ends at the first early data still gives its answer and its tickets', async (t) => {
+  const { server, connect, session } = await site(t, { earlyData: early({ deliver: 'stream' }) });
+  const ticket = await session();
+  server.on('secureConnection', (socket: TLSSocket) => {
+    socket.end('goodbye');
+    socket.destroySoon();
+  });
+  const client = connect({ session: ticket, earlyData: 'hello' });
+  let text = '';
+  let sessions = 0;
+  client
+    .on('session', () => sessions++)
+    .on('data', (bytes) => {
+      text += String(bytes);
+    });
+  await once(client, 'close');
+  assert.deepEqual([text, sessions, client.truncated], ['goodbye', 1, false]);
+});
