@@ -97,7 +97,7 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
     ticketLifetime,
     groups: names(values.groups),
     ciphers: names(values.ciphersuites),
-    allowHalfOpen: values.echo ?? false,
+    allowHalfOpen: true, // what ends its writing still gets its answer
   };
   const tickets = await openTickets(values, ticketLifetime, report);
   try {
@@ -196,6 +196,7 @@ function answerHttp(server: Server, awaitTickets: boolean): void {
     const tickets = (): IssuedTicket[] => ticketsOf.get(request.socket as unknown as TLSSocket) ?? [];
     void answer(request, response, tickets, awaitTickets ? ticketsSent : () => Promise.resolve());
   });
+  Object.assign(http, { httpAllowHalfOpen: true }); // a property that Node has and its types do not
   http.emit('listening'); // arms its timeouts for headers and requests; it never listens itself
   server.on('secureConnection', (socket: TLSSocket) => http.emit('connection', socket));
 }
