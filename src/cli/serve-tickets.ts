@@ -17,8 +17,8 @@ import { openTicketKeys, TICKET_KEYS_HELP } from './ticket-keys.ts';
 
 export const SERVE_TICKETS_HELP: string = `${TICKET_KEYS_HELP}  --ticket-store S      memory, or redis://HOST:PORT: keep what tickets stand for here; not with --ticket-keys, whose
                         tickets carry it themselves
-  --early-data N        accept up to N bytes of early data (0-RTT); the first of each ClientHello only: remembered in this
-                        process, or for all servers in the Redis of --ticket-store or --ticket-keys
+  --early-data N        accept up to N bytes of early data (0-RTT), and answer GET in it; repeats are known to this process, or
+                        to all servers with the same Redis in --ticket-store or --ticket-keys
   --metrics PORT        counters for Prometheus on http://127.0.0.1:PORT/metrics; 0: any port
 `;
 

@@ -4,8 +4,10 @@ import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Socket, connect as tcpConnect } from 'node:net';
 import { before, type TestContext, test } from 'node:test';
 import { makeIdentity, type TestIdentity } from '../../test/support/certificates.ts';
+import type { TlsEngine } from '../connection/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { ReplayGuard, ReplayVerdict } from '../tickets/index.ts';
+import { EarlySender } from './early-data.ts';
 import {
   type ConnectionOptions,
   connect,
@@ -231,6 +233,22 @@ test('a function that throws ends the connection with its error', async (t) => {
     const [error] = await once(connect(options), 'error');
     assert.equal(error, failure);
   }
+});
+
+test('early data is written once, however often the engine makes progress', () => {
+  const written: string[] = [];
+  const write = (bytes: Uint8Array): unknown => written.push(String(bytes));
+  const engine = (earlyData: string) => ({ earlyData, earlyDataRoom: 100, write }) as unknown as TlsEngine;
+  const bytes = Buffer.from('mine');
+  const sender = new EarlySender(bytes, true, undefined);
+  sender.offer(engine('none'));
+  assert.deepEqual(written, []);
+  sender.offer(engine('offered'));
+  sender.offer(engine('offered'));
+  bytes.fill(0);
+  assert.equal(written.length, 1);
+  sender.declined('replay');
+  assert.equal(String(Buffer.from(sender.settle(undefined).bytes!)), 'mine', 'the buffer is the program’s again');
 });
 
 test('options that make no sense', () => {

@@ -14,7 +14,7 @@ export type {
   ObservedRedeem,
   ObservedTicket,
 } from './diagnostics.ts';
-export type { EarlyDataOutcome, EarlyDataSource } from './early-data.ts';
+export { type EarlyDataOutcome, type EarlyDataSource, EarlySender } from './early-data.ts';
 export type { TlsError } from './errors.ts';
 export { type CounterName, Metrics } from './metrics.ts';
 export { createServer, Server, type ServerEarlyData, type TlsOptions } from './server.ts';
