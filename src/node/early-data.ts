@@ -1,7 +1,7 @@
 import type { ConnectionInfo, TlsEngine } from '../connection/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { EarlyDataDecline, EarlyDataRequest } from '../handshake/index.ts';
-import { CipherSuite, nameOf } from '../wire/index.ts';
+import { CipherSuite, nameOf } from '../wire/registry.ts';
 
 /**
  * What a client says before the server has answered. A function is asked once, for at most `room` bytes; 0: no early data can be sent, and
