@@ -10,6 +10,7 @@ import {
   ticketsToRequest,
 } from '../tickets/index.ts';
 import { defaultContext, SecureContext, type SecureContextOptions } from './context.ts';
+import { checkSource, type EarlyDataSource, EarlySender } from './early-data.ts';
 import { alpnNames, checkRange, hostName, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
 import { type SocketOwner, TLSSocket } from './socket.ts';
 
@@ -41,6 +42,13 @@ export interface ConnectionOptions
     | { readonly newSessionCount: number; readonly resumptionCount: number }
     | false
     | undefined;
+  /**
+   * Sent before the server has answered, when a ticket allows so much (0-RTT). Whoever records it can send it again, so let it ask only for
+   * what may be done twice. What was not offered, or was rejected, leaves as the first ordinary data; the event `earlyDataStatus` tells.
+   */
+  readonly earlyData?: EarlyDataSource | undefined;
+  /** `false`: what was not offered, or was rejected, is not sent. Nor is it, whatever this says, when the server chose another protocol. Default true. */
+  readonly earlyDataRetry?: boolean | undefined;
   /** Milliseconds without traffic until a `timeout` event. */
   readonly timeout?: number | undefined;
   /** `false` (default): when the server ends, this side ends too. */
@@ -65,6 +73,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   const { options, listener } = normalize(args);
   refuseUnsupported(options);
   checkRange('handshakeTimeout', options.handshakeTimeout, 0, MAX_TIMEOUT);
+  checkSource(options.earlyData);
   const rejectUnauthorized = options.rejectUnauthorized ?? true;
   const context = options.secureContext ?? contextOf(options);
   const alpn = alpnNames(options.ALPNProtocols) ?? [];
@@ -84,17 +93,25 @@ export function connect(...args: readonly unknown[]): TLSSocket {
     cache && TARGET - cache.lacks(origin, TARGET, config.clock.now()),
   );
 
+  const earlySender = earlySenderOf(options, tickets.length > 0 ? tickets[0]!.alpn : config.alpn[0]);
   const engine = (socket: TLSSocket): TlsEngine =>
     createClientEngine(
       socket.listenerCount('keylog') === 0
         ? config
         : { ...config, keyLog: (line) => void socket.emit('keylog', Buffer.from(`${line}\n`)) },
-      { serverName, tickets, ticketRequest },
+      { serverName, tickets, ticketRequest, earlyData: earlySender !== undefined },
     );
   const transport = options.socket ?? openTransport(options);
   const { allowHalfOpen, highWaterMark, handshakeTimeout } = options;
   const owner = new ClientOwner(cache, origin, options);
-  const socket = new TLSSocket(transport, { engine, allowHalfOpen, highWaterMark, handshakeTimeout, owner });
+  const socket = new TLSSocket(transport, {
+    engine,
+    allowHalfOpen,
+    highWaterMark,
+    handshakeTimeout,
+    owner,
+    earlySender,
+  });
   if (options.timeout) socket.setTimeout(options.timeout);
   if (listener !== undefined) socket.once('secureConnect', listener);
   return socket;
@@ -123,6 +140,16 @@ class ClientOwner implements SocketOwner {
       ? error
       : Object.assign(error, this.#target, { localAddress });
   }
+}
+
+/** `alpn`: the protocol that the program must have in mind. */
+function earlySenderOf(
+  { earlyData, earlyDataRetry = true }: ConnectionOptions,
+  alpn: string | undefined,
+): EarlySender | undefined {
+  return earlyData === undefined || (earlyData.length === 0 && typeof earlyData !== 'function')
+    ? undefined
+    : new EarlySender(earlyData, earlyDataRetry, alpn);
 }
 
 function openTransport(options: ConnectionOptions): Socket {

@@ -92,6 +92,11 @@ export function publishEvent(event: TlsEvent, { role, info }: Pick<TlsEngine, 'r
         return { role, serverName, resumed, cipherSuite, group };
       });
       break;
+    case 'early_data_status': {
+      const { accepted, reason, request } = event;
+      publish('tessera:early_data', () => ({ role, serverName: request?.hello.serverName, accepted, reason }));
+      break;
+    }
     case 'ticket':
       publish('tessera:ticket:received', () => {
         const { lifetimeSeconds, ticket } = event.ticket;
