@@ -238,12 +238,15 @@ export class TLSSocket extends Duplex {
       if (written === undefined || this.#early !== undefined) return;
       this.#written = undefined;
       written();
-    } else if (this.#early !== undefined || written === undefined) {
+      return;
+    }
+    if (this.#early !== undefined || written === undefined) {
       this.#transport.write(bytes);
     } else {
       this.#written = undefined;
       this.#transport.write(bytes, written);
     }
+    this.#progress(); // tickets that were among the bytes are reported by `pull`
   }
 
   #handle(event: TlsEvent): void {
