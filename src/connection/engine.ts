@@ -12,7 +12,6 @@ import {
   type ClientConnected,
   type ClientState,
   type ConnectionInfo,
-  certificateIdentity,
   checkPsks,
   clientHandlers,
   type EarlyDataDecline,
@@ -22,6 +21,7 @@ import {
   type Epoch,
   exportKeyingMaterial,
   type HandlerTable,
+  identityOf,
   isParked,
   type Next,
   type Output,
@@ -411,9 +411,14 @@ class Engine implements TlsEngine, Output {
         `${count} tickets requested, but it must be an integer of 0 or more`,
       );
     if (this.role !== 'server' || this.#handshake.at !== 'connected' || this.writeClosed) return false;
-    if (this.#requestedTickets + count > this.#cx.config.limits.ticketsSent) return false;
+    if (this.#owedTickets + count > this.#cx.config.limits.ticketsSent) return false;
     this.#requestedTickets += count;
     return true;
+  }
+
+  /** Requested, or waiting for their moment or for the sealer. */
+  get #owedTickets(): number {
+    return this.#requestedTickets + (this.#cx.tickets.log?.planned ?? 0);
   }
 
   get requestedTickets(): number {
@@ -430,7 +435,7 @@ class Engine implements TlsEngine, Output {
 
   get ticketIdentity(): string | undefined {
     const { config, tickets } = this.#cx;
-    return tickets.identity ?? (this.info && certificateIdentity(this.info.peer, config.crypto));
+    return tickets.identity ?? (this.info && identityOf(this.info, config.crypto));
   }
 
   set ticketIdentity(identity: string | undefined) {
@@ -450,10 +455,10 @@ class Engine implements TlsEngine, Output {
     if (!('canResume' in state))
       throw new TlsUsageError('connection.not_secure', `cannot issue tickets in state ${this.state}`);
     const { ticketsSent } = this.#cx.config.limits;
-    if (specs.length > ticketsSent)
+    if (this.#owedTickets + specs.length > ticketsSent)
       throw new TlsUsageError(
         'tickets.bad_count',
-        `${specs.length} tickets at one time, but limits.ticketsSent is ${ticketsSent}`,
+        `${specs.length} tickets beside ${this.#owedTickets} that are not sent yet, but limits.ticketsSent is ${ticketsSent}`,
       );
     for (const spec of specs) checkTicketSpec(spec);
     let handles: readonly TicketHandle[] = [];
@@ -687,6 +692,7 @@ class Engine implements TlsEngine, Output {
     this.#keyUpdatesInARow = 0;
     this.#idle?.touch();
     if (early) {
+      this.#cx.tickets.dataReceived = true;
       this.#onEarlyData(content);
       return;
     }

@@ -100,7 +100,7 @@ export interface TlsEngine {
    * Server: plans tickets of one's own, which leave with the next write unless they say something else. The policy is asked how many of them
    * may be (point `application_request`), and gives what they leave out; those that are too many are declined (`disabled`).
    * Throws {@link TlsUsageError} `tickets.client`, `connection.not_secure`, `connection.write_closed`, `tickets.bad_spec`,
-   * and `tickets.bad_count` for more than `limits.ticketsSent`.
+   * and `tickets.bad_count` for more than `limits.ticketsSent`, those included that are requested or planned already.
    */
   issueTickets(specs: readonly TicketSpec[]): readonly TicketHandle[];
   /** Server: takes back all tickets that are requested or planned, and says how many. Those that are sealed leave. */

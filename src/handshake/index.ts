@@ -6,7 +6,7 @@ export { type Connected, sendKeyUpdate } from './connected.ts';
 export * from './context.ts';
 export * from './events.ts';
 export { checkPsks, type ExternalPsk } from './external-psk.ts';
-export { certificateIdentity, ticketMoment, ticketsDue, ticketsSpecified } from './server/issue.ts';
+export { identityOf, ticketMoment, ticketsDue, ticketsSpecified } from './server/issue.ts';
 export { pointOf } from './server/plan.ts';
 export { requestClientCertificate } from './server/post-handshake-auth.ts';
 export {

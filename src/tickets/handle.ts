@@ -26,7 +26,7 @@ export interface TicketHandle {
   readonly issuedAt: number | undefined;
   /** Milliseconds since the epoch. */
   readonly expiresAt: number | undefined;
-  /** Why it was declined. */
+  /** Why it was declined or canceled. */
   readonly reason: TicketDecline | undefined;
   /** `now`: milliseconds since the epoch. */
   state(now: number): TicketHandleState;
@@ -37,7 +37,6 @@ export interface TicketHandle {
 /** The server's side of a handle. */
 export class IssuedTicket implements TicketHandle {
   readonly id: string;
-  readonly idBytes: Uint8Array;
   readonly spec: TicketSpec;
   readonly point: DecisionPoint;
   readonly when: TicketMoment;
@@ -49,7 +48,6 @@ export class IssuedTicket implements TicketHandle {
   #progress: Exclude<TicketHandleState, 'expired'> = 'planned';
 
   constructor(id: Uint8Array, spec: TicketSpec, point: DecisionPoint, when: TicketMoment) {
-    this.idBytes = id;
     this.id = toHex(id);
     this.spec = spec;
     this.point = point;
@@ -68,6 +66,7 @@ export class IssuedTicket implements TicketHandle {
   cancel(): boolean {
     if (this.#progress !== 'planned') return false;
     this.#progress = 'canceled';
+    this.reason = 'canceled';
     return true;
   }
 

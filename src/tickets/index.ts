@@ -6,7 +6,7 @@ export {
   type TrustFacts,
   trustHash,
 } from './client-cache.ts';
-export { ConnectionTickets } from './connection-tickets.ts';
+export { ConnectionTickets, type ReachedPoint } from './connection-tickets.ts';
 export type { DerivedTicketKeys } from './epoch-keys.ts';
 export { IssuedTicket, type TicketHandle, type TicketHandleState } from './handle.ts';
 export { ticketKeyId, ticketKeyMaterial } from './key-material.ts';

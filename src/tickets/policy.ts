@@ -17,7 +17,7 @@ export type TicketMoment =
   | 'with_handshake'
   /** In front of the next application data. The default of requested tickets. */
   | 'with_next_write'
-  /** Once the client has sent application data. */
+  /** Once the client has sent application data; early data counts, and then it is after the handshake. */
   | 'after_first_data'
   /** In front of our close_notify. */
   | 'before_close'

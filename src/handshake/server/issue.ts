@@ -1,4 +1,4 @@
-import { toHex } from '../../bytes/index.ts';
+import { fromHex, toHex } from '../../bytes/index.ts';
 import type { CryptoProvider, MaybePromise } from '../../crypto/index.ts';
 import type { PeerIdentity } from '../../peer-auth/index.ts';
 import { ticketPsk } from '../../schedule/index.ts';
@@ -7,6 +7,7 @@ import {
   type DecisionPoint,
   IssuedTicket,
   MAX_TICKET_LIFETIME_SECONDS,
+  type ReachedPoint,
   type SealRequest,
   TICKET_ID_LENGTH,
   type TicketDecline,
@@ -31,13 +32,15 @@ export function ticketsDue(state: ServerConnected, point: DecisionPoint, cx: Ser
   const { tickets, config, out } = cx;
   const { generated } = tickets;
   const atOnce: TicketMoment = point === 'application_request' ? 'with_next_write' : 'with_handshake';
-  for (let index = 0; index < config.limits.ticketsSent && !out.writeClosed; index++) {
+  const most = config.limits.ticketsSent - log(cx).planned;
+  let at: ReachedPoint | undefined;
+  for (let index = 0; !out.writeClosed; index++) {
     const plan = planTickets(point, requested, state.info, cx, generated);
-    if (index === 0) log(cx).reached(point, plan.why);
-    else log(cx).because(plan.why);
+    at ??= log(cx).reached(point, plan.why);
+    at.why = plan.why;
     const spec = plan.tickets[index];
-    if (spec === undefined) return;
-    const handle = planTicket(spec, point, spec.when ?? atOnce, cx);
+    if (spec === undefined || index >= most) return;
+    const handle = planTicket(spec, at, spec.when ?? atOnce, cx);
     const now = handle.when === 'with_handshake' || handle.when === atOnce;
     if (!now) waitFor(handle, state, cx);
     else if (!issueTicket(state, handle, cx)) return;
@@ -54,11 +57,11 @@ export function ticketsSpecified(
   cx: ServerContext,
 ): readonly IssuedTicket[] {
   const plan = planTickets('application_request', specs.length, state.info, cx);
-  log(cx).reached('application_request', plan.why);
-  return specs.slice(0, cx.config.limits.ticketsSent).map((wanted, index) => {
+  const at = log(cx).reached('application_request', plan.why);
+  return specs.map((wanted, index) => {
     const planned = plan.tickets[index];
     const spec = { ...planned, ...wanted };
-    const handle = planTicket(spec, 'application_request', spec.when ?? 'with_next_write', cx);
+    const handle = planTicket(spec, at, spec.when ?? 'with_next_write', cx);
     if (planned === undefined) decline(handle, 'disabled', cx);
     else if (handle.when === 'with_handshake') issueTicket(state, handle, cx);
     else waitFor(handle, state, cx);
@@ -71,19 +74,22 @@ export function ticketMoment(state: ServerConnected, moment: TicketMoment, cx: S
   for (const handle of cx.tickets.log?.waitingFor(moment) ?? []) issueTicket(state, handle, cx);
 }
 
-function log({ tickets }: ServerContext): ConnectionTickets {
-  tickets.log ??= new ConnectionTickets();
+/** Remembered of a connection, also where the limit of tickets at one time is less. */
+const FEWEST_REMEMBERED = 64;
+
+function log({ config, tickets }: ServerContext): ConnectionTickets {
+  tickets.log ??= new ConnectionTickets(Math.max(config.limits.ticketsSent, FEWEST_REMEMBERED));
   return tickets.log;
 }
 
 /** A moment that cannot come by itself is the next write; one that has passed, now. */
-function planTicket(spec: TicketSpec, point: DecisionPoint, wanted: TicketMoment, cx: ServerContext): IssuedTicket {
+function planTicket(spec: TicketSpec, at: ReachedPoint, wanted: TicketMoment, cx: ServerContext): IssuedTicket {
   const { clock, crypto } = cx.config;
   const timed = typeof wanted === 'object';
   const passed = wanted === 'after_first_data' && cx.tickets.dataReceived;
   const when = timed && clock.after === undefined ? 'with_next_write' : passed ? 'with_handshake' : wanted;
-  const handle = new IssuedTicket(crypto.random(TICKET_ID_LENGTH), spec, point, when);
-  log(cx).add(handle);
+  const handle = new IssuedTicket(crypto.random(TICKET_ID_LENGTH), spec, at.point, when);
+  log(cx).add(at, handle);
   return handle;
 }
 
@@ -128,7 +134,7 @@ function issueTicket(state: ServerConnected, handle: IssuedTicket, cx: ServerCon
   const nonce = new Writer(8).u64(index).finish();
   const identity = tickets.identity ?? identityOf(state.info, config.crypto);
   const ticketState: TicketState = {
-    id: handle.idBytes,
+    id: fromHex(handle.id),
     psk: ticketPsk(state.kdf, state.resumptionSecret, nonce),
     cipherSuite: state.info.cipherSuite,
     issuedAt: now,
@@ -178,7 +184,7 @@ function issueTicket(state: ServerConnected, handle: IssuedTicket, cx: ServerCon
 }
 
 /** Whom a ticket speaks for unless the application says: the holder of the client's certificate, or of the external PSK. */
-function identityOf({ peer, pskIdentity }: ConnectionInfo, crypto: CryptoProvider): string | undefined {
+export function identityOf({ peer, pskIdentity }: ConnectionInfo, crypto: CryptoProvider): string | undefined {
   if (pskIdentity !== undefined) return `psk:sha256:${toHex(crypto.kdf('sha256').hash(pskIdentity))}`;
   return certificateIdentity(peer, crypto);
 }

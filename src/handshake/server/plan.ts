@@ -45,9 +45,9 @@ export function planTickets(
   };
   try {
     const plan = config.tickets.policy.plan(facts);
-    // A plan of equal tickets repeats one object: each is looked at once.
+    // A plan of equal tickets repeats one object: each is looked at once. What is over the limit is not looked at.
     let last: TicketSpec | undefined;
-    for (const spec of plan.tickets) {
+    for (const spec of plan.tickets.slice(0, config.limits.ticketsSent)) {
       if (spec !== last) checkTicketSpec(spec);
       last = spec;
     }
