@@ -60,7 +60,7 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     name: 'node',
-    imports: [...APPLICATION, 'handshake (types)', 'wire/registry.ts'],
+    imports: [...APPLICATION, 'handshake (types)'],
     packages: ['node:'],
     note: 'sockets, servers, streams',
   },

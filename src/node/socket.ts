@@ -268,12 +268,15 @@ export class TLSSocket extends Duplex {
       if (written === undefined || this.#held !== undefined) return;
       this.#written = undefined;
       written();
-    } else if (this.#held !== undefined || written === undefined) {
+      return;
+    }
+    if (this.#held !== undefined || written === undefined) {
       this.#transport.write(bytes);
     } else {
       this.#written = undefined;
       this.#transport.write(bytes, written);
     }
+    this.#progress(); // tickets that were among the bytes are reported by `pull`
   }
 
   #handle(event: TlsEvent): void {

@@ -1,7 +1,11 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { test } from 'node:test';
 import { TlsUsageError } from '../../src/errors/index.ts';
+import { testCrypto } from '../../src/providers/test/index.ts';
 import { rfc9149 } from '../../src/tickets/index.ts';
+import { createVerifier } from '../../src/x509/index.ts';
+import { makeIdentity } from '../support/certificates.ts';
 import { corrupt } from './corrupt.ts';
 import { connect, createWorld, errorOf, eventsOf, Pair } from './pair.ts';
 
@@ -96,4 +100,34 @@ test('RFC 9149: a client refuses an answer to what it did not ask', async () => 
   await pair.run();
   assert.equal(errorOf(pair.client)?.code, 'extension.not_requested');
   assert.equal(errorOf(pair.client)?.alert, 'unsupported_extension');
+});
+
+test('a client that authenticates later is a decision point of its own: the number may change before it, and RFC 9149 counts again', async () => {
+  const alice = await makeIdentity('p256', ['alice.example']);
+  const verifier = createVerifier({ crypto: testCrypto({ seed: 'alice' }), anchors: [alice.certificate] });
+  const client = { credentials: [alice.credential], postHandshakeAuth: true };
+  const authenticate = async (pair: Pair): Promise<void> => {
+    pair.server.engine.requestClientCertificate();
+    await pair.run();
+  };
+  const identity = `sha256:${createHash('sha256').update(alice.certificate).digest('hex')}`;
+
+  const first = await connect(await createWorld({ server: { verifier, tickets: 1 }, client }));
+  assert.equal(first.server.engine.ticketIdentity, undefined);
+  first.server.engine.numTickets = 3;
+  await authenticate(first);
+  const states = eventsOf(first.server, 'ticket_issued').map((e) => e.state);
+  assert.deepEqual(
+    states.map((s) => s.identity),
+    [undefined, identity, identity, identity],
+  );
+  assert.deepEqual(states[3]?.client.chain, [alice.certificate]);
+  assert.equal(first.server.engine.ticketIdentity, identity);
+  assert.match(first.server.engine.explainTickets(), /^client_authenticated: numTickets is 3/m);
+
+  const asked = await connect(await createWorld({ server: { verifier, tickets: { policy: rfc9149() } }, client }), {
+    ticketRequest: request(3, 1),
+  });
+  await authenticate(asked);
+  assert.equal(eventsOf(asked.client, 'ticket').length, 6);
 });
