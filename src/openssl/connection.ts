@@ -143,7 +143,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     }
     while (this.#inbox.empty) {
       if ((this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0) return 0;
-      if (!this.#readRecord()) return -1;
+      if (!this.#readRecord()) return this.#ended() ? 0 : -1;
       if (this.#inbox.empty && (this.settings.mode & c.SSL_MODE_AUTO_RETRY) === 0 && this.shutdown === 0) {
         this.want = c.SSL_READING;
         return -1;
@@ -315,7 +315,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     let taken = false;
     for (;;) {
       const flushed = this.#flush();
-      if (flushed === 'blocked') return -1;
+      if (flushed === 'blocked' || this.#failed) return -1;
       if (flushed === 'broken') this.transport.discard();
       this.#flushing = false;
       if (taken || !this.#hasQueued) return 1;
@@ -498,8 +498,14 @@ export class Ssl extends SessionHolder implements VerifyTarget {
   #onError(error: Extract<TlsEvent, { type: 'error' }>['error']): void {
     const local = error instanceof TlsAlertError;
     this.#end(this.fatalReason ?? (local ? reasonOfFault(error.code, error.alert) : reasonOfAlert(error.alert)));
+    if (!local) this.shutdown |= c.SSL_RECEIVED_SHUTDOWN;
     const number = AlertDescription[error.alert as AlertName] ?? 0;
     this.#tell(local ? c.SSL_CB_WRITE_ALERT : c.SSL_CB_READ_ALERT, 0x200 | number);
+  }
+
+  /** A fatal alert of the peer is an end, too. */
+  #ended(): boolean {
+    return this.#failed && (this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0;
   }
 
   /** The connection is over, and its session with it. */
