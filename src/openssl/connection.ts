@@ -41,6 +41,8 @@ export class Ssl extends SessionHolder implements VerifyTarget {
   #inbox = new Inbox();
   #inDoneCallback = false;
   #failed = false;
+  /** The peer sent a fatal alert, or its bytes ended. */
+  #endOfInput = false;
   #pendingWrite: PendingWrite | undefined;
   /** Tickets requested and not yet generated. */
   #requested = 0;
@@ -127,7 +129,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
 
   /** SSL_do_handshake: 1 when there is nothing left to do. */
   handshake(): number {
-    if (!this.#begin()) return -1;
+    if (!this.#begin(SSL_REASON.CONNECTION_TYPE_NOT_SET)) return -1;
     return this.handshakeDone ? this.#sendQueued() : this.#runHandshake();
   }
 
@@ -143,7 +145,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     }
     while (this.#inbox.empty) {
       if ((this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0) return 0;
-      if (!this.#readRecord()) return this.#ended() ? 0 : -1;
+      if (!this.#readRecord()) return this.#endOfInput ? 0 : -1;
       if (this.#inbox.empty && (this.settings.mode & c.SSL_MODE_AUTO_RETRY) === 0 && this.shutdown === 0) {
         this.want = c.SSL_READING;
         return -1;
@@ -158,7 +160,8 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     if ((this.shutdown & c.SSL_SENT_SHUTDOWN) !== 0) return this.fail(SSL_REASON.PROTOCOL_IS_SHUTDOWN);
     const pending = this.#pendingWrite;
     const mayMove = (this.settings.mode & c.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER) !== 0;
-    if (pending?.isRepeatedBy(data, mayMove) === false) return this.fail(SSL_REASON.BAD_WRITE_RETRY);
+    const fault = pending?.faultOf(data, mayMove);
+    if (fault) return this.fail(fault === 'too short' ? SSL_REASON.BAD_LENGTH : SSL_REASON.BAD_WRITE_RETRY);
     if (pending === undefined && this.inInit) {
       const done = this.handshake();
       if (done <= 0) return done;
@@ -253,7 +256,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     this.#certificateWaits = undefined;
     this.transport.reset();
     this.#inbox = new Inbox();
-    this.handshakeDone = this.#failed = this.#flushing = false;
+    this.handshakeDone = this.#endOfInput = this.#failed = this.#flushing = false;
     this.#requested = this.shutdown = 0;
     this.#pendingWrite = undefined;
     this.want = c.SSL_NOTHING;
@@ -264,13 +267,13 @@ export class Ssl extends SessionHolder implements VerifyTarget {
   // ---- inside
 
   /** Whether I/O is possible: a role, BIOs, no failure. Makes the engine when the first call comes. */
-  #begin(): boolean {
+  #begin(withoutRole: number = SSL_REASON.UNINITIALIZED): boolean {
     this.want = c.SSL_NOTHING;
     this.cause = this.#failed ? 'ssl' : undefined;
     if (this.#failed) return false;
     // From inside a callback of its own a connection does no I/O.
     if (this.#busy) return this.#syscall() > 0;
-    if (this.role === undefined) return this.#refuse(SSL_REASON.CONNECTION_TYPE_NOT_SET);
+    if (this.role === undefined) return this.#refuse(withoutRole);
     if (this.transport.rbio === undefined || this.transport.wbio === undefined) {
       return this.#refuse(SSL_REASON.BIO_NOT_SET);
     }
@@ -363,6 +366,10 @@ export class Ssl extends SessionHolder implements VerifyTarget {
       return !this.#failed;
     });
     if (outcome === 'record' && this.#gate !== undefined && !this.#askAboutHello(this.#gate)) return false;
+    if (this.#certificateWaits !== undefined) {
+      this.want = c.SSL_X509_LOOKUP;
+      return false;
+    }
     if (outcome === 'blocked') this.want = c.SSL_READING;
     if (outcome === 'broken') this.#syscall();
     if (outcome === 'end') {
@@ -397,6 +404,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     this.#gate = undefined;
     if (this.fatalReason !== undefined) this.#call(() => {});
     else for (const bytes of gate.release()) this.#call((engine) => engine.receive(bytes));
+    if (this.#failed) this.#flush();
     return !this.#failed;
   }
 
@@ -497,15 +505,18 @@ export class Ssl extends SessionHolder implements VerifyTarget {
 
   #onError(error: Extract<TlsEvent, { type: 'error' }>['error']): void {
     const local = error instanceof TlsAlertError;
-    this.#end(this.fatalReason ?? (local ? reasonOfFault(error.code, error.alert) : reasonOfAlert(error.alert)));
+    const reason = local ? reasonOfFault(error.code, error.alert) : reasonOfAlert(error.alert);
+    this.#end(this.fatalReason ?? this.#httpReason ?? reason);
     if (!local) this.shutdown |= c.SSL_RECEIVED_SHUTDOWN;
+    this.#endOfInput = !local || error.code === 'connection.truncated';
     const number = AlertDescription[error.alert as AlertName] ?? 0;
     this.#tell(local ? c.SSL_CB_WRITE_ALERT : c.SSL_CB_READ_ALERT, 0x200 | number);
   }
 
-  /** A fatal alert of the peer is an end, too. */
-  #ended(): boolean {
-    return this.#failed && (this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0;
+  get #httpReason(): number | undefined {
+    const { sawHttp } = this.transport;
+    if (sawHttp === undefined) return undefined;
+    return sawHttp === 'request' ? SSL_REASON.HTTP_REQUEST : SSL_REASON.HTTPS_PROXY_REQUEST;
   }
 
   /** The connection is over, and its session with it. */
