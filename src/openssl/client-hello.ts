@@ -20,7 +20,7 @@ export function SSL_CTX_set_client_hello_cb(ctx: SSL_CTX | null, callback: Clien
 
 /** Known inside the callback only. */
 function helloOf(ssl: SSL | null): ClientHello | undefined {
-  return unwrap('ssl', ssl, Ssl)?.clientHello;
+  return unwrap('ssl', ssl, Ssl)?.questions.hello;
 }
 
 function bytes(part: Uint8Array | undefined): Uint8Array | null {

@@ -5,7 +5,7 @@ import { Inbox, PendingWrite } from './buffers.ts';
 import * as c from './constants.ts';
 import { createEngine } from './engine.ts';
 import { pushError } from './error-queue.ts';
-import { type ClientHello, HelloGate } from './hello-gate.ts';
+import { Questions } from './questions.ts';
 import { reasonOfAlert, reasonOfFault, SSL_REASON } from './reasons.ts';
 import { SessionHolder } from './session-holder.ts';
 import { Transport } from './transport.ts';
@@ -33,11 +33,8 @@ export class Ssl extends SessionHolder implements VerifyTarget {
   keyUpdate: number = c.SSL_KEY_UPDATE_NONE;
 
   engine: TlsEngine | undefined;
-  /** Inside the ClientHello callback. */
-  clientHello: ClientHello | undefined;
-  #gate: HelloGate | undefined;
-  /** The certificate callback wants to be asked again. */
-  #certificateWaits: { resolve(): void; reject(error: unknown): void } | undefined;
+  /** Inside callbacks, and while they are to be asked again. */
+  questions: Questions = new Questions(this);
   #inbox = new Inbox();
   #inDoneCallback = false;
   #failed = false;
@@ -77,6 +74,11 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     return this.#flushing || (this.#pendingWrite === undefined && this.#hasQueued);
   }
 
+  get phase(): 'before' | 'during' | 'done' | 'failed' {
+    if (this.#failed) return 'failed';
+    return this.engine === undefined ? 'before' : this.info === undefined ? 'during' : 'done';
+  }
+
   get #hasQueued(): boolean {
     return this.#requested > 0 || this.keyUpdate !== c.SSL_KEY_UPDATE_NONE;
   }
@@ -105,13 +107,6 @@ export class Ssl extends SessionHolder implements VerifyTarget {
   /** The program wants no tickets after this full handshake. */
   forbidResumption(): void {
     this.notResumable = true;
-  }
-
-  /** The certificate callback cannot answer yet. */
-  waitForCertificate(): Promise<undefined> {
-    return new Promise((resolve, reject) => {
-      this.#certificateWaits = { resolve: () => resolve(undefined), reject };
-    });
   }
 
   /** SSL_new_session_ticket: queues one ticket, if that is possible now. */
@@ -252,8 +247,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     this.resetSession();
     if (this.role !== 'client') this.serverName = undefined;
     this.engine = undefined;
-    this.#gate = undefined;
-    this.#certificateWaits = undefined;
+    this.questions = new Questions(this);
     this.transport.reset();
     this.#inbox = new Inbox();
     this.handshakeDone = this.#endOfInput = this.#failed = this.#flushing = false;
@@ -281,7 +275,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
       this.#tell(c.SSL_CB_HANDSHAKE_START, 1);
       this.ctx.statistics[this.role === 'server' ? 'accept' : 'connect']++;
       this.engine = createEngine(this, (event) => this.#onEvent(event));
-      if (this.role === 'server' && this.ctx.clientHello !== null) this.#gate = new HelloGate();
+      if (this.role === 'server' && this.ctx.clientHello !== null) this.questions.watchForHello();
       this.#updateTicketCount();
     }
     return true;
@@ -354,22 +348,16 @@ export class Ssl extends SessionHolder implements VerifyTarget {
   #readRecord(): boolean {
     if (this.#failed) return false;
     const engine = this.engine!;
-    if (this.#certificateWaits !== undefined) return this.#askAgainForCertificate();
+    if (!this.#ask()) return false;
     if (!engine.wantsInput && !engine.readClosed) {
       this.want = c.SSL_ASYNC_PAUSED;
       return false;
     }
-    if (this.#gate?.waits && !this.#askAboutHello(this.#gate)) return false;
     const outcome = this.transport.readRecord((bytes) => {
-      if (this.#gate !== undefined) this.#gate.push(bytes);
-      else this.#call((one) => one.receive(bytes));
+      if (!this.questions.hold(bytes)) this.#call((one) => one.receive(bytes));
       return !this.#failed;
     });
-    if (outcome === 'record' && this.#gate !== undefined && !this.#askAboutHello(this.#gate)) return false;
-    if (this.#certificateWaits !== undefined) {
-      this.want = c.SSL_X509_LOOKUP;
-      return false;
-    }
+    if (outcome === 'record' && !this.#ask()) return false;
     if (outcome === 'blocked') this.want = c.SSL_READING;
     if (outcome === 'broken') this.#syscall();
     if (outcome === 'end') {
@@ -383,45 +371,19 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     return outcome === 'record' && !this.#failed;
   }
 
-  /** Shows the program the ClientHello once it is whole, and lets it go on to the engine. False when it must not go on now. */
-  #askAboutHello(gate: HelloGate): boolean {
-    const hello = gate.look();
-    if (hello === 'more') return true;
-    const { clientHello } = this.ctx;
-    if (hello !== undefined && clientHello !== null) {
-      this.clientHello = hello;
-      this.#busy = true;
-      const answer = this.callBack(() => clientHello(this)) ?? c.SSL_CLIENT_HELLO_ERROR;
-      this.#busy = false;
-      this.clientHello = undefined;
-      if (answer < 0) {
-        gate.waits = true;
-        this.want = c.SSL_CLIENT_HELLO_CB;
-        return false;
-      }
-      if (answer === c.SSL_CLIENT_HELLO_ERROR) this.failLater(SSL_REASON.CALLBACK_FAILED);
-    }
-    this.#gate = undefined;
-    if (this.fatalReason !== undefined) this.#call(() => {});
-    else for (const bytes of gate.release()) this.#call((engine) => engine.receive(bytes));
-    if (this.#failed) this.#flush();
-    return !this.#failed;
-  }
-
-  /** The promise that the engine waits for is settled now, and heard of after this call. */
-  #askAgainForCertificate(): false {
-    const { certCallback } = this.settings;
-    this.want = c.SSL_X509_LOOKUP;
+  /** Asks the program what is to be asked, and lets the engine have what waited for that. False when it is not possible to go on. */
+  #ask(): boolean {
     this.#busy = true;
-    const answer = certCallback === null ? 1 : (this.callBack(() => certCallback(this)) ?? 0);
+    const { want, input } = this.questions.ask();
     this.#busy = false;
-    if (answer >= 0) {
-      if (answer > 0) this.#certificateWaits?.resolve();
-      this.#certificateWaits = undefined;
+    if (want !== undefined) this.want = want;
+    if (this.fatalReason !== undefined) this.#call(() => {});
+    else if (input !== undefined) {
+      for (const bytes of input) this.#call((engine) => engine.receive(bytes));
+      return this.#ask();
     }
-    if (answer === 0) this.failLater(SSL_REASON.CERT_CB_ERROR);
-    this.#call(() => {});
-    return false;
+    if (this.#failed) this.#flush();
+    return want === undefined && !this.#failed;
   }
 
   /** Lets the engine do something, collects what it has to send, ends it if it must, and throws what a callback threw. */

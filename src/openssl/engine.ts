@@ -119,7 +119,7 @@ function askForCertificate(ssl: Ssl): undefined | Promise<undefined> {
   const { certCallback } = ssl.settings;
   if (certCallback === null) return undefined;
   const answer = ssl.callBack(() => certCallback(ssl)) ?? 0;
-  if (answer < 0) return ssl.waitForCertificate();
+  if (answer < 0) return ssl.questions.waitForCertificate();
   if (answer > 0) return undefined;
   ssl.failLater(SSL_REASON.CERT_CB_ERROR);
   throw new TlsAlertError('local.failed', 'internal_error', 'the certificate callback failed');

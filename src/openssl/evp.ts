@@ -2,7 +2,7 @@
 
 import { createCipheriv, createDecipheriv, createHmac } from 'node:crypto';
 import { copyOf, equalConstantTime } from '../bytes/index.ts';
-import { expectBytes, expectInteger, expectString, unwrap } from './arguments.ts';
+import { expectBytes, expectInteger, expectString, unwrap, wrongType } from './arguments.ts';
 import { type EVP_CIPHER, type EVP_CIPHER_CTX, type EVP_MAC_CTX, Opaque } from './types.ts';
 
 const IV_LENGTH = 16;
@@ -145,6 +145,7 @@ export function EVP_MAC_CTX_set_params(
   parameters: { readonly key: Uint8Array; readonly digest: string },
 ): number {
   const context = unwrap('macCtx', macCtx, MacContext);
+  if (typeof parameters !== 'object' || parameters === null) throw wrongType('parameters', 'an object', parameters);
   expectBytes('key', parameters.key);
   expectString('digest', parameters.digest);
   const digest = parameters.digest.toUpperCase().replace(/^SHA(?:-2|2)?-/, 'SHA');

@@ -24,8 +24,6 @@ const MOST = 65_536;
  */
 export class HelloGate {
   readonly #held: Uint8Array[] = [];
-  /** The program wants to be asked again. */
-  waits = false;
 
   push(bytes: Uint8Array): void {
     this.#held.push(bytes);

@@ -6,12 +6,6 @@
  */
 
 export {
-  SSL_alert_desc_string,
-  SSL_alert_desc_string_long,
-  SSL_alert_type_string,
-  SSL_alert_type_string_long,
-} from './alert-strings.ts';
-export {
   BIO_ctrl_get_write_guarantee,
   BIO_ctrl_pending,
   BIO_ctrl_wpending,
@@ -308,6 +302,14 @@ export {
   SSL_write,
   SSL_write_ex,
 } from './ssl.ts';
+export {
+  SSL_alert_desc_string,
+  SSL_alert_desc_string_long,
+  SSL_alert_type_string,
+  SSL_alert_type_string_long,
+  SSL_state_string,
+  SSL_state_string_long,
+} from './strings.ts';
 export {
   SSL_CTX_get_tlsext_ticket_keys,
   SSL_CTX_set_session_ticket_cb,

@@ -370,6 +370,37 @@ export const io: readonly Scenario[] = [
     },
   },
   {
+    name: 'a number without bound, and a transport that lets some through at a time',
+    run(api) {
+      const world = new World(api);
+      api.SSL_CTX_set_num_tickets(world.serverCtx, Number.MAX_SAFE_INTEGER);
+      const { server, client } = world.pair(4_096);
+      let last: unknown;
+      for (let i = 0; i < 30; i++) {
+        api.SSL_do_handshake(client);
+        last = outcome(api, server, () => api.SSL_do_handshake(server));
+        if (i > 3) world.readNothing(client);
+      }
+      return [last, api.SSL_in_init(server), world.sessions.length > 100];
+    },
+  },
+  {
+    name: 'the names of states',
+    run(api) {
+      const world = new World(api);
+      const failing = world.pair();
+      const pair = world.pair();
+      const names = (ssl: Ssl): unknown => [api.SSL_state_string(ssl), api.SSL_state_string_long(ssl)];
+      const log: unknown[] = [names(pair.server)];
+      world.finish(pair);
+      api.SSL_set_ciphersuites(failing.server, 'TLS_AES_128_GCM_SHA256');
+      api.SSL_set_ciphersuites(failing.client, 'TLS_AES_256_GCM_SHA384');
+      world.finish(failing);
+      api.SSL_new_session_ticket(pair.server);
+      return [...log, names(pair.server), names(pair.client), names(failing.server)];
+    },
+  },
+  {
     name: 'memory BIOs',
     run(api) {
       const world = new World(api);

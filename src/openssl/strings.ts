@@ -1,7 +1,9 @@
-/** SSL_alert_…_string: names of alerts, for info callbacks. */
+/** SSL_alert_…_string and SSL_state_string: names of alerts and states, for info callbacks. */
 
 import { AlertDescription } from '../errors/index.ts';
-import { expectInteger } from './arguments.ts';
+import { expectInteger, unwrap } from './arguments.ts';
+import { Ssl } from './connection.ts';
+import type { SSL } from './types.ts';
 
 const LEVELS: Readonly<Record<number, readonly [short: string, long: string]>> = {
   1: ['W', 'warning'],
@@ -71,4 +73,21 @@ export function SSL_alert_desc_string_long(value: number): string {
   const description = value & 0xff;
   const name = Object.entries(AlertDescription).find(([, number]) => number === description)?.[0];
   return LONG_EXCEPTIONS[description] ?? name?.replaceAll('_', ' ') ?? 'unknown';
+}
+
+const STATES = {
+  before: ['PINIT', 'before SSL initialization'],
+  during: ['UNKWN', 'unknown state'],
+  done: ['SSLOK', 'SSL negotiation finished successfully'],
+  failed: ['SSLERR', 'error'],
+} as const;
+
+/** `PINIT`, `SSLOK` or `SSLERR`; `UNKWN` during the handshake, whose steps have no names here. */
+export function SSL_state_string(ssl: SSL | null): string {
+  return STATES[unwrap('ssl', ssl, Ssl)?.phase ?? 'during'][0];
+}
+
+/** As {@link SSL_state_string}, such as `before SSL initialization`. */
+export function SSL_state_string_long(ssl: SSL | null): string {
+  return STATES[unwrap('ssl', ssl, Ssl)?.phase ?? 'during'][1];
 }
