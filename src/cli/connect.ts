@@ -1,8 +1,9 @@
-import { chmodSync, writeFileSync } from 'node:fs';
+import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { toHex } from '../bytes/index.ts';
 import {
   type ConnectionOptions,
   createSecureContext,
+  type EarlyDataOutcome,
   type TLSSocket,
   type TlsError,
   connect as tlsConnect,
@@ -44,6 +45,8 @@ export const CONNECT_HELP = `tessera connect HOST[:PORT]: a TLS 1.3 client that 
   --resume N            connect N more times, each with a fresh ticket; exit code 1 when one is not resumed
   --session-in F        resume with the ticket in F
   --session-out F       write the newest ticket to F, which is a secret
+  --early-data F        send what is in F (-: stdin) before the server has answered, as --session-in or --resume allow (0-RTT); what
+                        is not accepted is sent again. Whoever records it can send it to the server again
   --ciphersuites A,B    cipher suites in order of preference
   --groups A,B          key exchange groups in order of preference
   --keylog F            append the secrets of each connection, for Wireshark
@@ -64,6 +67,7 @@ const OPTIONS = {
   resume: 'string',
   'session-in': 'string',
   'session-out': 'string',
+  'early-data': 'string',
   ciphersuites: 'string',
   groups: 'string',
   keylog: 'string',
@@ -116,14 +120,15 @@ export async function connect(args: readonly string[]): Promise<ExitCode> {
       ALPNProtocols: alpn,
       handshakeTimeout: 1_000 * (integer('timeout', values.timeout, 1, 3_600) ?? 10),
       allowHalfOpen: true,
+      earlyData: earlyData(values['early-data']),
     },
     report: createReport(values.json ?? false, resume === undefined ? process.stderr : process.stdout),
     log: keyLogger(values.keylog),
     sessionOut: values['session-out'],
     tickets: [],
   };
+  const session = sessionIn(values['session-in'], servername ?? host); // before the same file may be emptied
   if (run.sessionOut !== undefined) saveSession(run.sessionOut, new Uint8Array(0));
-  const session = sessionIn(values['session-in'], servername ?? host);
   try {
     if (resume !== undefined) return await probeAll(run, session, resume);
     await converse(run, session, values.json ?? false);
@@ -144,6 +149,11 @@ async function probeAll(run: Run, session: Buffer | undefined, resume: number): 
   if (run.sessionOut !== undefined) saveSession(run.sessionOut, run.tickets.at(-1) ?? new Uint8Array(0));
   run.report.event('result', { resumed, of: resume }, `${resumed} of ${resume} resumed`);
   return resumed === resume ? ExitCode.ok : ExitCode.finding;
+}
+
+function earlyData(path: string | undefined): Buffer | undefined {
+  if (path === undefined) return undefined;
+  return path === '-' ? readFileSync(process.stdin.fd) : file('early-data', path);
 }
 
 function sessionIn(path: string | undefined, serverName: string): Buffer | undefined {
@@ -175,6 +185,8 @@ interface Opened {
   /** Address and port of the server. */
   readonly peer: string;
   readonly ms: number;
+  /** Of early data, when there was any to send. */
+  readonly early: EarlyDataOutcome | undefined;
   /** Settles when the connection is over, with what went wrong. */
   readonly closed: Promise<void>;
 }
@@ -193,6 +205,10 @@ function open(run: Run, session: Buffer | undefined): Promise<Opened> {
     peer = address(socket.remoteAddress, socket.remotePort); // an error may take it away before it is shown
   });
   socket.on('session', (ticket: Buffer) => run.tickets.push(ticket));
+  let early: EarlyDataOutcome | undefined;
+  socket.once('earlyDataStatus', (outcome: EarlyDataOutcome) => {
+    early = outcome;
+  });
   // Listens from the start: what comes in one flight with the end of the handshake is reported before a promise gets its turn.
   const closed = new Promise<void>((resolve, reject) => {
     socket.once('error', (error: TlsError) => reject(failure(error, stage, run.options)));
@@ -202,7 +218,7 @@ function open(run: Run, session: Buffer | undefined): Promise<Opened> {
     closed.catch(reject);
     socket.once('secureConnect', () => {
       stage = 'secure';
-      resolve({ socket, peer, ms: roundMs(performance.now() - started), closed });
+      resolve({ socket, peer, ms: roundMs(performance.now() - started), early, closed });
     });
   });
 }
@@ -257,6 +273,7 @@ async function probe(run: Run, index: number, session: Buffer | undefined): Prom
   const opened = await open(run, session);
   const { socket, ms } = opened;
   if (index === 0) summary(report, opened);
+  else showEarlyData(report, opened);
   const before = tickets.length;
   const timer = setTimeout(() => socket.destroy(), CLOSING_MS);
   socket.resume().end();
@@ -308,7 +325,8 @@ async function converse(run: Run, session: Buffer | undefined, json: boolean): P
   report.event('closed', { sent, received, truncated, tickets: run.tickets.length }, 'closed');
 }
 
-function summary(report: Report, { socket, peer, ms }: Opened): void {
+function summary(report: Report, opened: Opened): void {
+  const { socket, peer, ms } = opened;
   const certificate = socket.getPeerX509Certificate();
   const cipherSuite = socket.getCipher()?.name ?? '';
   const group = socket.getEphemeralKeyInfo().name ?? null;
@@ -341,6 +359,15 @@ function summary(report: Report, { socket, peer, ms }: Opened): void {
       `sni, alpn    ${socket.servername || '-'}, ${printable(socket.alpnProtocol || '-')}`,
     ].join('\n'),
   );
+  showEarlyData(report, opened);
+}
+
+function showEarlyData(report: Report, { early }: Opened): void {
+  if (early === undefined) return;
+  const { accepted, reason: why = null, resent } = early;
+  const how = accepted ? report.style('green', 'accepted') : report.style('yellow', `not accepted: ${why}`);
+  const line = `early data   ${how}${resent ? ', sent after the handshake' : ''}`;
+  report.event('early_data', { accepted, reason: why, resent }, line);
 }
 
 function showTickets(report: Report, tickets: readonly Buffer[], from: number): void {

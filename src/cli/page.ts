@@ -7,17 +7,26 @@ import { TICKET_HEAD, ticketLine } from './report.ts';
 const MAX_TICKETS = 100;
 const BASE = 'https://server.invalid';
 
-/** Answers HTTP about the connection that the request came over. `tickets` are those given on it so far. */
+/**
+ * Answers HTTP about the connection that the request came over. `tickets` are those given on it so far; `ticketsSent` resolves when those
+ * of the handshake are among them.
+ */
 export async function answer(
   request: IncomingMessage,
   response: ServerResponse,
-  tickets: readonly IssuedTicket[],
+  tickets: () => readonly IssuedTicket[],
+  ticketsSent: (socket: TLSSocket) => Promise<void>,
 ): Promise<ServerResponse> {
   const socket = request.socket as unknown as TLSSocket;
   const target = request.url ?? '/';
   if (!URL.canParse(target, BASE)) return text(response, 400, 'this is no path\n');
   const url = new URL(target, BASE);
-  if (request.method !== 'GET' && request.method !== 'HEAD') {
+  if (socket.secureConnecting) {
+    // Early data, perhaps a replay. rfc8470#section-3: what could do harm is refused, what had better wait waits.
+    if (!isSafe(request)) return text(response, 425, 'this is for after the handshake: send it again\n');
+    if (url.pathname !== '/' && !(await secured(socket))) return response.destroy();
+  }
+  if (!isSafe(request)) {
     response.setHeader('allow', 'GET, HEAD');
     return text(response, 405, 'only GET and HEAD are answered here\n');
   }
@@ -25,7 +34,14 @@ export async function answer(
     case '/':
       // A page that is loaded again should show a new handshake.
       response.setHeader('connection', 'close');
-      return statusPage(request, response, socket, tickets);
+      if (!socket.secureConnecting) {
+        await ticketsSent(socket);
+        return statusPage(request, response, socket, tickets()).end();
+      }
+      // The answer leaves now, and the end behind the tickets.
+      statusPage(request, response, socket, tickets());
+      await ticketsSent(socket);
+      return response.end();
     case '/tickets': {
       const wanted = url.searchParams.get('n') ?? '1';
       const count = /^\d{1,3}$/.test(wanted) ? Number(wanted) : MAX_TICKETS + 1;
@@ -41,6 +57,18 @@ export async function answer(
     default:
       return text(response, 404, 'there are /, /tickets?n=3, /keyupdate and /secret\n');
   }
+}
+
+function isSafe({ method }: IncomingMessage): boolean {
+  return method === 'GET' || method === 'HEAD';
+}
+
+/** False when the connection ends before its handshake is done. */
+function secured(socket: TLSSocket): Promise<boolean> {
+  return new Promise((resolve) => {
+    socket.once('secure', () => resolve(true));
+    socket.once('close', () => resolve(false));
+  });
 }
 
 function text(response: ServerResponse, status: number, body: string): ServerResponse {
@@ -74,6 +102,7 @@ const NOT_ASKED: Readonly<Record<string, string>> = {
   'post_handshake_auth.outstanding': 'yours is still being asked for one',
 };
 
+/** All but the end of the response. */
 function statusPage(
   request: IncomingMessage,
   response: ServerResponse,
@@ -88,20 +117,23 @@ function statusPage(
     ['Server name', socket.servername || 'none'],
     ['ALPN', socket.alpnProtocol || 'none'],
     ['Client certificate', clientCertificate(socket)],
+    ['Early data', `${socket.earlyDataState}${socket.secureConnecting ? ', and answered at once' : ''}`],
   ];
   response.setHeader('vary', 'accept');
-  if (!request.headers.accept?.includes('text/html')) {
-    const facts = rows.map(([name, value]) => `${`${name}:`.padEnd(20)}${value}`);
-    const table = tickets.length === 0 ? ['No tickets on this connection.'] : [TICKET_HEAD, ...tickets.map(ticketLine)];
-    return text(response, 200, `${[...facts, '', ...table].join('\n')}\n`);
-  }
-  return response
-    .writeHead(200, {
-      'content-type': 'text/html; charset=utf-8',
-      'cache-control': 'no-store',
+  const facts = rows.map(([name, value]) => `${`${name}:`.padEnd(20)}${value}`);
+  const table = tickets.length === 0 ? ['No tickets on this connection.'] : [TICKET_HEAD, ...tickets.map(ticketLine)];
+  const wantsHtml = request.headers.accept?.includes('text/html') ?? false;
+  const body = wantsHtml ? html(rows, tickets) : `${[...facts, '', ...table].join('\n')}\n`;
+  response.writeHead(200, {
+    'content-type': `text/${wantsHtml ? 'html' : 'plain'}; charset=utf-8`,
+    'content-length': Buffer.byteLength(body),
+    'cache-control': 'no-store',
+    ...(wantsHtml && {
       'content-security-policy': "default-src 'none'; style-src 'unsafe-inline'; img-src data:",
-    })
-    .end(html(rows, tickets));
+    }),
+  });
+  response.write(body);
+  return response;
 }
 
 function clientCertificate(socket: TLSSocket): string {

@@ -14,9 +14,17 @@ import {
 import { blaming, CliError, ExitCode, file, integer, names, parse, protocols, reason, usageError } from './options.ts';
 import { answer } from './page.ts';
 import { address, createReport, keyLogger, printable, type Report, roundMs, ticketLine, timeOfDay } from './report.ts';
+import {
+  openTickets,
+  reportEarlyData,
+  SERVE_TICKETS_HELP,
+  SERVE_TICKETS_OPTIONS,
+  serveMetrics,
+  ticketsSent,
+} from './serve-tickets.ts';
 import { throwAway } from './throwaway.ts';
 
-export const SERVE_HELP = `tessera serve: a TLS 1.3 server that shows its tickets
+export const SERVE_HELP: string = `tessera serve: a TLS 1.3 server that shows its tickets
 
   --host H              name or address to listen on (localhost: IPv4 and IPv6)
   --port N              port (8443); 0: any
@@ -25,7 +33,7 @@ export const SERVE_HELP = `tessera serve: a TLS 1.3 server that shows its ticket
   --cert-out F          write the throw-away certificate here, to be given to clients as an authority
   --num-tickets N       tickets after a full handshake (2); a resumption gets at most one
   --ticket-lifetime S   seconds (7200), at most 604800
-  --alpn A,B            protocols in order of preference (--www: http/1.1)
+${SERVE_TICKETS_HELP}  --alpn A,B            protocols in order of preference (--www: http/1.1)
   --request-cert        ask clients for a certificate
   --require-cert        refuse clients without a certificate that --ca trusts
   --ca F                authorities for client certificates, PEM; also those that /secret asks for
@@ -46,6 +54,7 @@ const OPTIONS = {
   'cert-out': 'string',
   'num-tickets': 'string',
   'ticket-lifetime': 'string',
+  ...SERVE_TICKETS_OPTIONS,
   alpn: 'string',
   'request-cert': 'boolean',
   'require-cert': 'boolean',
@@ -73,6 +82,9 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
   if (values['require-cert'] && values.ca === undefined) throw usageError('--require-cert needs --ca');
   const report = createReport(values.json ?? false, process.stdout);
   const identity = await identityOf(values);
+  const ticketLifetime = integer('ticket-lifetime', values['ticket-lifetime'], 1, 604_800);
+  const metricsPort = integer('metrics', values.metrics, 0, 65_535);
+  const port = integer('port', values.port, 0, 65_535) ?? 8_443;
   const settings: TlsOptions = {
     cert: identity.cert,
     key: identity.key,
@@ -82,26 +94,35 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
     requestCert: asks,
     rejectUnauthorized: values['require-cert'] ?? false, // /secret says what is wrong with a certificate
     numTickets: integer('num-tickets', values['num-tickets'], 0, 1_024),
-    ticketLifetime: integer('ticket-lifetime', values['ticket-lifetime'], 1, 604_800),
+    ticketLifetime,
     groups: names(values.groups),
     ciphers: names(values.ciphersuites),
-    allowHalfOpen: values.echo ?? false,
+    allowHalfOpen: true, // what ends its writing still gets its answer
   };
-  const server = blaming(values, () => createServer(settings));
-  const log = keyLogger(values.keylog);
-  if (log !== undefined) server.on('keylog', log);
-  const connections = watch(server, report);
-  if (values.echo) server.on('secureConnection', (socket: TLSSocket) => socket.pipe(socket));
-  else answerHttp(server);
+  const tickets = await openTickets(values, ticketLifetime, report);
+  try {
+    const server = blaming(values, () => createServer({ ...settings, ...tickets.options }));
+    const log = keyLogger(values.keylog);
+    if (log !== undefined) server.on('keylog', log);
+    const connections = watch(server, report);
+    if (values.echo) server.on('secureConnection', (socket: TLSSocket) => socket.pipe(socket));
+    else answerHttp(server, tickets.areRemote);
 
-  const port = integer('port', values.port, 0, 65_535) ?? 8_443;
-  const servers = await listen(server, values.host ?? 'localhost', port);
-  announce(servers, identity, report, values.host ?? 'localhost');
-  await signal();
-  report.note('closing');
-  for (const one of servers) one.close();
-  await connections.close();
-  return ExitCode.ok;
+    const { host = 'localhost' } = values;
+    const servers = await listen(server, host, port);
+    announce(servers, identity, report, host);
+    const ring = values['ticket-store'] === undefined ? server.ticketKeyRing : undefined;
+    const stopped = signal();
+    const metrics = metricsPort === undefined ? undefined : await serveMetrics(metricsPort, ring, report);
+    await stopped;
+    report.note('closing');
+    metrics?.close();
+    for (const one of servers) one.close();
+    await connections.close();
+    return ExitCode.ok;
+  } finally {
+    await tickets.close();
+  }
 }
 
 interface Identity {
@@ -170,10 +191,12 @@ function listening(server: NetServer, host: string, port: number): Promise<void>
 
 const ticketsOf = new WeakMap<TLSSocket, IssuedTicket[]>();
 
-function answerHttp(server: Server): void {
+function answerHttp(server: Server, awaitTickets: boolean): void {
   const http = createHttpServer((request, response) => {
-    void answer(request, response, ticketsOf.get(request.socket as unknown as TLSSocket) ?? []);
+    const tickets = (): IssuedTicket[] => ticketsOf.get(request.socket as unknown as TLSSocket) ?? [];
+    void answer(request, response, tickets, awaitTickets ? ticketsSent : () => Promise.resolve());
   });
+  Object.assign(http, { httpAllowHalfOpen: true }); // a property that Node has and its types do not
   http.emit('listening'); // arms its timeouts for headers and requests; it never listens itself
   server.on('secureConnection', (socket: TLSSocket) => http.emit('connection', socket));
 }
@@ -220,6 +243,7 @@ function watch(server: Server, report: Report): { close(): Promise<void> } {
       `${prefix(peer)} TLSv1.3 ${cipherSuite} ${group ?? '-'} ${names} ${how} ${ms} ms`,
     );
   });
+  reportEarlyData(server, report);
   server.on('ticketIssued', (ticket: IssuedTicket, socket: TLSSocket) => {
     const peer = peerOf(socket);
     ticketsOf.set(socket, [...(ticketsOf.get(socket) ?? []), ticket]);

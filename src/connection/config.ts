@@ -20,7 +20,9 @@ import {
   openssl,
   RingSealer,
   TicketKeyRing,
+  TicketLedger,
   type TicketPolicy,
+  type TicketRevocations,
   type TicketSealer,
 } from '../tickets/index.ts';
 import {
@@ -47,7 +49,7 @@ export interface CommonOptions {
   /** 512 to 16,384 (default). */
   readonly maxSendFragment?: number | undefined;
   readonly padding?: ((contentLength: number) => number) | undefined;
-  /** 1 to 31,536,000. Default 604,800: a peer authenticates in full at least every 7 days, however many resumptions lie between. */
+  /** 1 to 31,536,000. Default 86,400: a peer authenticates in full at least every 24 hours, however many resumptions lie between. */
   readonly reauthenticateAfterSeconds?: number | undefined;
   readonly keyLog?: ((line: string) => void) | undefined;
   readonly limits?: Partial<Limits> | undefined;
@@ -70,6 +72,11 @@ export interface ServerOptions extends CommonOptions {
    * guard's memory, and is not forward secret. Default: off. rfc9846#section-8
    */
   readonly earlyData?: EarlyDataOptions | undefined;
+  /**
+   * Finds the external PSK of an identity (1 to 65,535 bytes, a copy). Asked for each identity a client offers, tickets included. Its
+   * holder is let in without a certificate, whatever `clientAuth` says; with it a server may be without credentials.
+   */
+  readonly findPsk?: ServerConfig['findPsk'];
   readonly allowPskOnly?: boolean | undefined;
   readonly cookieSealer?: CookieSealer | undefined;
 }
@@ -89,8 +96,16 @@ export interface TicketOptions {
   readonly alsoAccept?: readonly string[] | undefined;
   /** The application's part of the default `scope`: a name for each group of virtual hosts that may resume each other's sessions. */
   readonly label?: string | undefined;
+  /** Asked about every ticket before it is redeemed. */
+  readonly revocations?: TicketRevocations | undefined;
+  /** The application's verdict about a ticket that is good otherwise. A throw or rejection means `full_handshake`, a `TlsAlertError` its alert. */
+  readonly onPresented?: ServerTicketConfig['onPresented'];
+  /** How long a sealer, `revocations`, `onPresented` or `findPsk` may take, each, in milliseconds: 1 to 60,000, default 1,000. What is late declines. Needs a clock with `after`. */
+  readonly deadlineMs?: number | undefined;
   /** Longest ticket that is sent, in bytes, 64 to 65,535 (default). */
   readonly maxLength?: number | undefined;
+  /** Share one to let the handles of one config learn of tickets that another redeems. Default: one of 10,000 tickets for each config. */
+  readonly ledger?: TicketLedger | undefined;
 }
 
 /** See {@link ServerEarlyDataConfig}. */
@@ -163,8 +178,11 @@ const DEFAULT_LIMITS: Limits = {
 /** A frozen server config, for any number of connections. Throws {@link TlsUsageError} when options contradict each other or name unknown things. */
 export function createServerConfig(options: ServerOptions): ServerConfig {
   const credentials = options.credentials ?? [];
-  if (credentials.length === 0 && !options.chooseCredential) {
-    throw new TlsUsageError('config.no_credential', 'a server needs at least one credential, or chooseCredential');
+  if (credentials.length === 0 && !options.chooseCredential && !options.findPsk) {
+    throw new TlsUsageError(
+      'config.no_credential',
+      'a server needs at least one credential, or chooseCredential, or findPsk',
+    );
   }
   const clientAuth = options.clientAuth ?? 'none';
   if (clientAuth !== 'none' && !options.verifier) {
@@ -183,6 +201,7 @@ export function createServerConfig(options: ServerOptions): ServerConfig {
     rejectUnauthorized: options.rejectUnauthorized ?? true,
     tickets: ticketConfig(options),
     earlyData: options.earlyData && earlyDataConfig(options.earlyData),
+    findPsk: options.findPsk,
     allowPskOnly: options.allowPskOnly ?? false,
     cookieSealer: options.cookieSealer,
   });
@@ -243,7 +262,7 @@ function commonConfig(options: CommonOptions): CommonConfig {
     padding: options.padding,
     reauthenticateAfterSeconds: inRange(
       'reauthenticateAfterSeconds',
-      options.reauthenticateAfterSeconds ?? 604_800,
+      options.reauthenticateAfterSeconds ?? 86_400,
       1,
       31_536_000,
     ),
@@ -332,7 +351,11 @@ function ticketConfig(options: ServerOptions): ServerTicketConfig {
     ),
     scope,
     scopes: [scope, ...alsoAccept],
+    ledger: tickets.ledger ?? new TicketLedger(),
     maxLength: inRange('tickets.maxLength', tickets.maxLength ?? 0xffff, 64, 0xffff),
+    revocations: tickets.revocations,
+    onPresented: tickets.onPresented,
+    deadlineMs: inRange('tickets.deadlineMs', tickets.deadlineMs ?? 1_000, 1, 60_000),
     sealer: sealer === false ? undefined : (sealer ?? new RingSealer(new TicketKeyRing({ crypto }), crypto)),
   };
 }

@@ -12,6 +12,7 @@ import {
   type ClientConnected,
   type ClientState,
   type ConnectionInfo,
+  checkPsks,
   clientHandlers,
   type EarlyDataDecline,
   type EarlyDataRequest,
@@ -20,12 +21,12 @@ import {
   type Epoch,
   exportKeyingMaterial,
   type HandlerTable,
+  identityOf,
   isParked,
-  issueAutomaticTickets,
-  issueTicket,
   type Next,
   type Output,
   type Parked,
+  pointOf,
   type Received,
   requestClientCertificate,
   type ServerConfig,
@@ -37,6 +38,9 @@ import {
   type TicketControl,
   type TlsEvent,
   type TrafficKeys,
+  ticketMoment,
+  ticketsDue,
+  ticketsSpecified,
   wipeSecrets,
 } from '../handshake/index.ts';
 import {
@@ -46,7 +50,9 @@ import {
   RecordDeframer,
   RecordOpener,
 } from '../record/index.ts';
+import { checkTicketSpec, type TicketHandle, type TicketSpec } from '../tickets/index.ts';
 import { ContentType, decodeHandshakeMessage, HandshakeType } from '../wire/index.ts';
+import { IdleTimers } from './idle.ts';
 import { Outbox } from './outbox.ts';
 import type { ClientEngineOptions, EarlyDataStatus, EngineHooks, TlsEngine } from './types.ts';
 
@@ -57,7 +63,8 @@ export function createServerEngine(config: ServerConfig, hooks: EngineHooks = {}
 
 /**
  * A client's side of one connection. Its ClientHello is in `pull()` at once, unless the key shares take time.
- * Throws {@link TlsUsageError} `connection.bad_server_name` when `serverName` is not 1 to 255 printable ASCII characters.
+ * Throws {@link TlsUsageError} `connection.bad_server_name` when `serverName` is not 1 to 255 printable ASCII characters,
+ * `tickets.bad_request` when `ticketRequest` asks for fewer than 0 or more than 255, and `psk.…` when one of `psks` cannot be used.
  */
 export function createClientEngine(config: ClientConfig, options: ClientEngineOptions = {}): TlsEngine {
   const { serverName } = options;
@@ -66,6 +73,15 @@ export function createClientEngine(config: ClientConfig, options: ClientEngineOp
       'connection.bad_server_name',
       `serverName is ${JSON.stringify(serverName)}, but must be 1 to 255 printable ASCII characters (an internationalized name as A-labels, xn--…)`,
     );
+  }
+  checkPsks(options.psks ?? []);
+  const { newSessionCount = 0, resumptionCount = 0 } = options.ticketRequest ?? {};
+  for (const count of [newSessionCount, resumptionCount]) {
+    if (!Number.isInteger(count) || count < 0 || count > 255)
+      throw new TlsUsageError(
+        'tickets.bad_request',
+        `ticketRequest: ${count} tickets asked for, but it must be an integer from 0 to 255`,
+      );
   }
   return new Engine(config, options, options);
 }
@@ -80,6 +96,8 @@ type Context = {
   readonly options: {
     readonly serverName: string | undefined;
     readonly tickets: NonNullable<ClientEngineOptions['tickets']>;
+    readonly psks: NonNullable<ClientEngineOptions['psks']>;
+    readonly ticketRequest: ClientEngineOptions['ticketRequest'];
   };
   readonly out: Output;
   readonly tickets: TicketControl;
@@ -146,6 +164,8 @@ class Engine implements TlsEngine, Output {
   #emptyRecordsInARow = 0;
   #warningAlerts = 0;
   #requestedTickets = 0;
+  /** Tickets wait for the connection to be idle. */
+  #idle: IdleTimers | undefined;
 
   constructor(config: ServerConfig | ClientConfig, hooks: EngineHooks, options: ClientEngineOptions) {
     this.onProgress = hooks.onProgress;
@@ -155,9 +175,21 @@ class Engine implements TlsEngine, Output {
     this.#cx = {
       config,
       // Without the tickets, whose PSKs need not outlive the ClientHello.
-      options: { serverName: options.serverName, tickets: [] },
+      options: {
+        serverName: options.serverName,
+        tickets: [],
+        psks: [],
+        ticketRequest: options.ticketRequest,
+      },
       out: this,
-      tickets: { count: undefined, appData: new Uint8Array(0), generated: 0 },
+      tickets: {
+        count: undefined,
+        appData: new Uint8Array(0),
+        generated: 0,
+        identity: undefined,
+        log: undefined,
+        dataReceived: false,
+      },
     };
     // The two tables have states and contexts of their own; the engine only passes on what they gave it.
     this.#handlers = (isServer ? serverHandlers : clientHandlers) as unknown as Handlers;
@@ -171,8 +203,8 @@ class Engine implements TlsEngine, Output {
     );
     if (config.role === 'server') this.#handshake = { at: 'expect_client_hello' };
     else {
-      const { serverName, tickets = [], earlyData = false } = options;
-      const offer = { serverName, tickets, earlyData };
+      const { serverName, tickets = [], psks = [], earlyData = false, ticketRequest } = options;
+      const offer = { serverName, tickets, psks, earlyData, ticketRequest };
       this.#guard(() => this.#settle(startClient({ config, options: offer, out: this })));
     }
   }
@@ -213,7 +245,9 @@ class Engine implements TlsEngine, Output {
   }
 
   pull(): Uint8Array | undefined {
-    return this.#outbox.pull();
+    const bytes = this.#outbox.pull();
+    for (const { id } of this.#cx.tickets.log?.written() ?? []) this.emit({ type: 'ticket_written', id });
+    return bytes;
   }
 
   get hasOutput(): boolean {
@@ -230,6 +264,7 @@ class Engine implements TlsEngine, Output {
       return;
     }
     if (this.writeClosed) throw writeAfterClose();
+    this.#idle?.touch();
     this.flush();
     // "Implementations MUST … update keys" before the limit of the cipher (rfc9846#section-5.5); one write may cross it.
     let rest = plaintext;
@@ -282,10 +317,10 @@ class Engine implements TlsEngine, Output {
     this.#guard(() => {
       const requested = this.#requestedTickets;
       this.#requestedTickets = 0;
-      for (let i = 0; i < requested && this.#handshake.at === 'connected'; i++) {
-        const state = this.#handshake;
-        if (!('canResume' in state) || !issueTicket(state, true, this.#serverContext())) break;
-      }
+      const state = this.#handshake;
+      if (!('canResume' in state)) return;
+      if (requested > 0) ticketsDue(state, 'application_request', this.#serverContext(), requested);
+      ticketMoment(state, 'with_next_write', this.#serverContext());
     });
     if (this.#keyUpdateOwed && !this.writeClosed) this.updateKeys(false);
     this.#outbox.flush();
@@ -297,9 +332,11 @@ class Engine implements TlsEngine, Output {
       this.abort('user_canceled');
       return;
     }
+    this.#ticketMoment('before_close');
+    if (this.#over || this.writeClosed) return;
     this.#sendAlert('close_notify');
     this.writeClosed = true;
-    this.#requestedTickets = 0;
+    this.cancelTickets();
     if (this.readClosed) this.#end('closed');
   }
 
@@ -374,9 +411,14 @@ class Engine implements TlsEngine, Output {
         `${count} tickets requested, but it must be an integer of 0 or more`,
       );
     if (this.role !== 'server' || this.#handshake.at !== 'connected' || this.writeClosed) return false;
-    if (this.#requestedTickets + count > this.#cx.config.limits.ticketsSent) return false;
+    if (this.#owedTickets + count > this.#cx.config.limits.ticketsSent) return false;
     this.#requestedTickets += count;
     return true;
+  }
+
+  /** Requested, or waiting for their moment or for the sealer. */
+  get #owedTickets(): number {
+    return this.#requestedTickets + (this.#cx.tickets.log?.planned ?? 0);
   }
 
   get requestedTickets(): number {
@@ -389,6 +431,54 @@ class Engine implements TlsEngine, Output {
 
   set ticketAppData(bytes: Uint8Array) {
     this.#cx.tickets.appData = bytes;
+  }
+
+  get ticketIdentity(): string | undefined {
+    const { config, tickets } = this.#cx;
+    return tickets.identity ?? (this.info && identityOf(this.info, config.crypto));
+  }
+
+  set ticketIdentity(identity: string | undefined) {
+    if (identity !== undefined && (typeof identity !== 'string' || identity === '' || identity.length > 1_024))
+      throw new TlsUsageError('tickets.bad_identity', 'ticketIdentity must be a string of 1 to 1,024 characters');
+    this.#cx.tickets.identity = identity;
+  }
+
+  get tickets(): readonly TicketHandle[] {
+    return [...(this.#cx.tickets.log?.handles ?? [])];
+  }
+
+  issueTickets(specs: readonly TicketSpec[]): readonly TicketHandle[] {
+    const state = this.#handshake;
+    if (this.role === 'client') throw new TlsUsageError('tickets.client', 'only a server issues tickets');
+    if (this.writeClosed) throw writeAfterClose();
+    if (!('canResume' in state))
+      throw new TlsUsageError('connection.not_secure', `cannot issue tickets in state ${this.state}`);
+    const { ticketsSent } = this.#cx.config.limits;
+    if (this.#owedTickets + specs.length > ticketsSent)
+      throw new TlsUsageError(
+        'tickets.bad_count',
+        `${specs.length} tickets beside ${this.#owedTickets} that are not sent yet, but limits.ticketsSent is ${ticketsSent}`,
+      );
+    for (const spec of specs) checkTicketSpec(spec);
+    let handles: readonly TicketHandle[] = [];
+    this.#guard(() => {
+      handles = ticketsSpecified(state, specs, this.#serverContext());
+    });
+    return handles;
+  }
+
+  cancelTickets(): number {
+    const requested = this.#requestedTickets;
+    this.#requestedTickets = 0;
+    this.#idle?.stop();
+    return requested + (this.#cx.tickets.log?.cancel() ?? 0);
+  }
+
+  explainTickets(): string {
+    const { config, tickets } = this.#cx;
+    if (config.role === 'client') return 'this is a client: it gets tickets, and issues none';
+    return tickets.log?.explain(config.clock.now()) ?? 'no tickets were due yet';
   }
 
   // ---- what handlers may do (Output)
@@ -475,6 +565,15 @@ class Engine implements TlsEngine, Output {
       this.onProgress?.();
     };
     promise.then(finish, () => finish(undefined));
+  }
+
+  whenIdle(milliseconds: number, run: () => void): void {
+    this.#idle ??= new IdleTimers(this.#cx.config.clock);
+    this.#idle.start(milliseconds, () => {
+      if (this.#over || this.writeClosed) return;
+      this.#guard(run);
+      this.onProgress?.();
+    });
   }
 
   emit(event: TlsEvent): void {
@@ -591,8 +690,15 @@ class Engine implements TlsEngine, Output {
     }
     this.#emptyRecordsInARow = 0;
     this.#keyUpdatesInARow = 0;
-    if (early) this.#onEarlyData(content);
-    else this.emit({ type: 'data', bytes: content });
+    this.#idle?.touch();
+    if (early) {
+      this.#cx.tickets.dataReceived = true;
+      this.#onEarlyData(content);
+      return;
+    }
+    this.emit({ type: 'data', bytes: content });
+    this.#cx.tickets.dataReceived = true;
+    if (this.#cx.tickets.log !== undefined) this.#ticketMoment('after_first_data');
   }
 
   /** "Only Application Data payload (i.e., plaintext but not padding or the inner content type byte) is counted" (rfc9846#section-4.7.1). */
@@ -678,14 +784,19 @@ class Engine implements TlsEngine, Output {
   #connected(state: ClientConnected | ServerConnected): void {
     this.info = state.info;
     this.emit({ type: 'secure', info: state.info });
-    if ('canResume' in state) issueAutomaticTickets(state, this.#serverContext());
+    if ('canResume' in state) ticketsDue(state, pointOf(state.info, state.reissue), this.#serverContext());
   }
 
   /** The client has answered a request of after the handshake. */
   #clientAuthenticated(state: ServerConnected): void {
     this.info = state.info;
     this.emit({ type: 'client_certificate', peer: state.info.peer });
-    issueAutomaticTickets(state, this.#serverContext()); // MERGE: ticketsDue(state, 'client_authenticated', cx)
+    ticketsDue(state, 'client_authenticated', this.#serverContext());
+  }
+
+  #ticketMoment(moment: 'after_first_data' | 'before_close'): void {
+    const state = this.#handshake;
+    if ('canResume' in state) this.#guard(() => ticketMoment(state, moment, this.#serverContext()));
   }
 
   #resume(go: () => void): void {
@@ -732,7 +843,7 @@ class Engine implements TlsEngine, Output {
     this.#answering = undefined;
     this.readClosed = true;
     this.writeClosed = true;
-    this.#requestedTickets = 0;
+    this.cancelTickets();
     wipeSecrets(state);
     wipeSecrets(parked?.holds);
     this.#dropEarlyData();

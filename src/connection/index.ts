@@ -1,4 +1,11 @@
-export type { ClientConfig, ClientHelloInfo, ConnectionInfo, ServerConfig, TlsEvent } from '../handshake/index.ts';
+export type {
+  ClientConfig,
+  ClientHelloInfo,
+  ConnectionInfo,
+  ExternalPsk,
+  ServerConfig,
+  TlsEvent,
+} from '../handshake/index.ts';
 export {
   type ClientOptions,
   type CommonOptions,

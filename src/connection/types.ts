@@ -1,5 +1,6 @@
 import type { ConnectionInfo, TlsEvent } from '../handshake/events.ts';
-import type { ClientTicket } from '../tickets/index.ts';
+import type { ExternalPsk } from '../handshake/external-psk.ts';
+import type { ClientTicket, TicketHandle, TicketSpec } from '../tickets/index.ts';
 
 /**
  * A TLS connection without a socket: bytes in, bytes out, facts out.
@@ -88,6 +89,24 @@ export interface TlsEngine {
   flush(): void;
   /** Server: bytes that the application wants in every ticket generated from now on. Restored from a redeemed ticket. */
   ticketAppData: Uint8Array;
+  /**
+   * Server: whom tickets generated from now on speak for, for revocation: 1 to 1,024 characters. Default: `sha256:` and the hash of the client's
+   * certificate, or nobody. What was set is restored from a redeemed ticket; `undefined` goes back to the default.
+   */
+  ticketIdentity: string | undefined;
+  /** Server: the tickets of this connection, oldest first: all that are planned, and the last 1,024. */
+  readonly tickets: readonly TicketHandle[];
+  /**
+   * Server: plans tickets of one's own, which leave with the next write unless they say something else. The policy is asked how many of them
+   * may be (point `application_request`), and gives what they leave out; those that are too many are declined (`disabled`).
+   * Throws {@link TlsUsageError} `tickets.client`, `connection.not_secure`, `connection.write_closed`, `tickets.bad_spec`,
+   * and `tickets.bad_count` for more than `limits.ticketsSent`, those included that are requested or planned already.
+   */
+  issueTickets(specs: readonly TicketSpec[]): readonly TicketHandle[];
+  /** Server: takes back all tickets that are requested or planned, and says how many. Those that are sealed leave. */
+  cancelTickets(): number;
+  /** In words: why this connection gets how many tickets, and what became of each. */
+  explainTickets(): string;
 }
 
 /** `none`: not offered, or (server) not decided yet. */
@@ -107,4 +126,11 @@ export interface ClientEngineOptions extends EngineHooks {
    * send only what may be done twice. What the server rejects is not sent again by itself. Default false. rfc9846#section-2.3
    */
   readonly earlyData?: boolean;
+  /** External PSKs to offer, best first, behind the tickets; the keys are copied. A server that takes one shows no certificate. */
+  readonly psks?: readonly ExternalPsk[];
+  /**
+   * How many tickets to ask the server for (RFC 9149), 0 to 255 each: after a full handshake, and after a resumption. A server may not listen.
+   * Default: not said. {@link ConnectionInfo.expectedTickets} is the server's answer.
+   */
+  readonly ticketRequest?: { readonly newSessionCount: number; readonly resumptionCount: number } | undefined;
 }

@@ -56,6 +56,10 @@ export const PEER_FAULTS = {
   'client_hello.psk_binder_count': ['illegal_parameter', 'identities and binders differ in number'],
   'client_hello.bad_key_share': ['illegal_parameter', 'key_share and supported_groups contradict each other'],
   'client_hello.bad_binder': ['decrypt_error', 'a PSK binder is wrong'],
+  'client_hello.unknown_psk': [
+    'decrypt_error',
+    'the client offers no PSK that is known here, and there is no certificate',
+  ],
   'client_hello.changed_after_retry': ['illegal_parameter', 'the second ClientHello differs where it must not'],
   'client_hello.bad_cookie': ['illegal_parameter', 'the cookie is not the one that was given'],
   'client_hello.bad_record_size_limit': ['illegal_parameter', 'record_size_limit is below 64'],
@@ -103,5 +107,5 @@ export const PEER_FAULTS = {
   'connection.truncated': ['close_notify', 'the transport ended without close_notify'],
 } as const;
 
-/** Codes of {@link TlsAlertError}. `certificate.not_trusted` and `local.failed` carry an alert chosen case by case. */
-export type PeerFault = keyof typeof PEER_FAULTS | 'certificate.not_trusted' | 'local.failed';
+/** Codes of {@link TlsAlertError}. `certificate.not_trusted`, `ticket.refused` and `local.failed` carry an alert chosen case by case. */
+export type PeerFault = keyof typeof PEER_FAULTS | 'certificate.not_trusted' | 'ticket.refused' | 'local.failed';

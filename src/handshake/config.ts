@@ -1,6 +1,17 @@
 import type { Aead, Credential, CryptoProvider, HashName, KeyExchange, MaybePromise } from '../crypto/index.ts';
 import type { CertificateVerifier } from '../peer-auth/index.ts';
-import type { ClientTicket, ReplayGuard, TicketPolicy, TicketSealer, TicketState } from '../tickets/index.ts';
+import type {
+  ClientTicket,
+  PresentedTicket,
+  ReplayGuard,
+  TicketLedger,
+  TicketPolicy,
+  TicketRevocations,
+  TicketSealer,
+  TicketState,
+  TicketVerdict,
+} from '../tickets/index.ts';
+import type { ExternalPsk } from './external-psk.ts';
 
 /** Milliseconds since the epoch; the only clock of the protocol. */
 export interface Clock {
@@ -68,7 +79,7 @@ export interface CommonConfig {
   readonly maxSendFragment: number;
   /** Zero bytes to add to a record of `contentLength` bytes of plaintext. */
   readonly padding: ((contentLength: number) => number) | undefined;
-  /** How long after a full handshake its tickets, and those of the resumptions that follow from it, may resume. Default 604,800: 7 days. */
+  /** How long after a full handshake its tickets, and those of the resumptions that follow from it, may resume. Default 86,400: 24 hours. */
   readonly reauthenticateAfterSeconds: number;
   /** Receives lines of RFC 9850. Off unless given. */
   readonly keyLog: ((line: string) => void) | undefined;
@@ -94,7 +105,7 @@ export interface CertificateRequestInfo {
 }
 
 export interface ServerTicketConfig {
-  /** Tickets after a full handshake; a resumption gets at most one. 0: none on the wire. Default 2. */
+  /** The number the policy works with. {@link openssl}: tickets after a full handshake; a resumption gets at most one. 0: none on the wire. Default 2. */
   readonly count: number;
   readonly policy: TicketPolicy;
   readonly lifetimeSeconds: number;
@@ -103,8 +114,14 @@ export interface ServerTicketConfig {
   readonly scopes: readonly string[];
   /** Longest ticket that is sent, in bytes. Default 65,535; below about 16,000 NewSessionTicket fits one record. */
   readonly maxLength: number;
+  /** Tells handles when their tickets are redeemed. */
+  readonly ledger: TicketLedger;
   /** `undefined`: tickets are neither issued nor redeemed. */
   readonly sealer: TicketSealer | undefined;
+  readonly revocations: TicketRevocations | undefined;
+  readonly onPresented: ((ticket: PresentedTicket) => MaybePromise<TicketVerdict>) | undefined;
+  /** For each question about a ticket or an external PSK, in milliseconds. Needs a clock with `after`. */
+  readonly deadlineMs: number;
 }
 
 /** Early data as a server may judge it. Its binder and its freshness have been verified. */
@@ -153,6 +170,13 @@ export interface ServerConfig extends CommonConfig {
   readonly tickets: ServerTicketConfig;
   /** `undefined`: tickets allow no early data, and none is accepted. */
   readonly earlyData: ServerEarlyDataConfig | undefined;
+  /**
+   * Asked for each identity a client offers, before it is taken for a ticket; `undefined`: not known. `targetHash` is the hash that an
+   * identity was imported for (RFC 9258), absent when it reads as none that was: the PSK must be of the same kind to be used.
+   */
+  readonly findPsk:
+    | ((identity: Uint8Array, targetHash: HashName | undefined) => MaybePromise<ExternalPsk | undefined>)
+    | undefined;
   /** Accept psk_ke (no forward secrecy) when the client offers nothing better. Default false. */
   readonly allowPskOnly: boolean;
   /** Put a sealed cookie in HelloRetryRequest, so that any server with the same key can take the second ClientHello. */
@@ -200,4 +224,8 @@ export interface ClientConnectionOptions {
   readonly tickets: readonly ClientTicket[];
   /** Offer early data when the first ticket that is offered allows it. Default false. */
   readonly earlyData?: boolean;
+  /** External PSKs to offer behind the tickets, best first. */
+  readonly psks: readonly ExternalPsk[];
+  /** RFC 9149: how many tickets to ask for. `undefined`: the extension is not sent. */
+  readonly ticketRequest?: { readonly newSessionCount: number; readonly resumptionCount: number } | undefined;
 }

@@ -53,6 +53,8 @@ export interface Output {
   peerUpdatedKeys(asksForOurs: boolean): void;
   /** Runs `then` when `promise` settles, unless the connection is over by then. The handshake does not wait. `undefined` when it was rejected. */
   defer<T>(promise: Promise<T | undefined>, then: (value: T | undefined) => void): void;
+  /** Runs `run` once nothing was read or written for so many milliseconds, unless writing is over by then. Needs a clock with `after`. */
+  whenIdle(milliseconds: number, run: () => void): void;
   emit(event: TlsEvent): void;
 }
 
@@ -63,7 +65,11 @@ export type Question =
   | 'deriveSharedSecret'
   | 'chooseCredential'
   | 'chooseAlpn'
+  | 'findPsk'
   | 'openTicket'
+  | 'useTicket'
+  | 'checkRevocation'
+  | 'judgeTicket'
   | 'checkReplay'
   | 'allowEarlyData'
   | 'sign'

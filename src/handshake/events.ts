@@ -1,6 +1,6 @@
 import type { AlertName, TlsAlertError, TlsPeerAlertError } from '../errors/index.ts';
 import type { PeerIdentity } from '../peer-auth/index.ts';
-import type { ClientTicket, TicketDecline, TicketState } from '../tickets/index.ts';
+import type { ClientTicket, TicketDecline, TicketSpec, TicketState } from '../tickets/index.ts';
 import type { EarlyDataRequest } from './config.ts';
 
 /** What is known of a connection once its handshake is done. */
@@ -18,10 +18,19 @@ export interface ConnectionInfo {
   readonly resumed: boolean;
   readonly helloRetried: boolean;
   readonly peer: PeerIdentity;
+  /**
+   * The identity of the external PSK that both sides authenticated with: then `peer` is authorized and has no certificates, and `resumed`
+   * is false. `undefined` also when resumed from a ticket of such a connection.
+   */
+  readonly pskIdentity: Uint8Array | undefined;
   /** When the peer was last authenticated by a full handshake, milliseconds since the epoch. */
   readonly authenticatedAt: number;
   /** The stapled OCSP response of the server, when there was one. */
   readonly ocspResponse: Uint8Array | undefined;
+  /** How many tickets the client asked for (RFC 9149), or `undefined` when it did not say. */
+  readonly ticketRequest: { readonly newSessionCount: number; readonly resumptionCount: number } | undefined;
+  /** How many tickets the server said to expect: only where the client asked and the server listens. A hint. */
+  readonly expectedTickets: number | undefined;
 }
 
 /** Why early data that was offered does not count. The handshake goes on without it. */
@@ -64,18 +73,44 @@ export type TlsEvent =
   /** Server: a ticket was sealed and put in front of the outgoing bytes. `index` counts from 0 on this connection. */
   | {
       readonly type: 'ticket_issued';
+      /** Of its handle. */
+      readonly id: string;
+      readonly spec: TicketSpec;
       readonly index: number;
       readonly requested: boolean;
       readonly ticket: Uint8Array;
       readonly nonce: Uint8Array;
       readonly state: Omit<TicketState, 'psk'>;
     }
+  /** Server: a ticket was handed to the transport by `pull()`. */
+  | { readonly type: 'ticket_written'; readonly id: string }
   /** Server: a ticket was offered or due, and not redeemed or not issued. */
   | {
       readonly type: 'ticket_declined';
       readonly during: 'redeem' | 'issue';
       readonly reason: TicketDecline;
       readonly identityIndex: number | undefined;
+    }
+  /** Client: a ticket it was given was not offered (then without `identityIndex`), or offered and the server resumed without it. */
+  | {
+      readonly type: 'ticket_declined';
+      readonly during: 'offer';
+      readonly reason: TicketDecline;
+      readonly identityIndex: number | undefined;
+      readonly ticket: Uint8Array;
+    }
+  /** Server: a ticket was accepted. The handshake goes on, and may still fail. */
+  | {
+      readonly type: 'ticket_redeemed';
+      /** {@link TicketState.id}, in hexadecimal. */
+      readonly id: string;
+      readonly identityIndex: number;
+      /** By our clock. */
+      readonly ageMs: number;
+      /** What the client says, modulo 2^32. */
+      readonly claimedAgeMs: number;
+      /** Milliseconds since the epoch. */
+      readonly issuedAt: number;
     }
   /** Server: the client answered a request of after the handshake. `peer` is who it is now, nobody when it had no certificate to show; also in `info`. */
   | { readonly type: 'client_certificate'; readonly peer: PeerIdentity }

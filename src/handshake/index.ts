@@ -5,7 +5,9 @@ export * from './config.ts';
 export { type Connected, sendKeyUpdate } from './connected.ts';
 export * from './context.ts';
 export * from './events.ts';
-export { issueAutomaticTickets, issueTicket } from './server/issue.ts';
+export { checkPsks, type ExternalPsk } from './external-psk.ts';
+export { identityOf, ticketMoment, ticketsDue, ticketsSpecified } from './server/issue.ts';
+export { pointOf } from './server/plan.ts';
 export { requestClientCertificate } from './server/post-handshake-auth.ts';
 export {
   type ServerConnected,

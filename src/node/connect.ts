@@ -1,9 +1,16 @@
 import { connect as connectTcp, type IpcSocketConnectOpts, type Socket, type TcpSocketConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { createClientEngine, type TlsEngine } from '../connection/index.ts';
+import { type ClientEngineOptions, createClientEngine, type TlsEngine } from '../connection/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
-import { type ClientTicket, ClientTicketCache, decodeClientTicket, originKey } from '../tickets/index.ts';
+import {
+  type ClientTicket,
+  ClientTicketCache,
+  decodeClientTicket,
+  originKey,
+  ticketsToRequest,
+} from '../tickets/index.ts';
 import { defaultContext, SecureContext, type SecureContextOptions } from './context.ts';
+import { checkSource, type EarlyDataSource, EarlySender } from './early-data.ts';
 import { alpnNames, checkRange, hostName, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
 import { type SocketOwner, TLSSocket } from './socket.ts';
 
@@ -26,6 +33,22 @@ export interface ConnectionOptions
   readonly session?: Uint8Array | undefined;
   /** Where tickets are taken from and put into, each used once. `true`: one cache for the whole process. Default: none. */
   readonly ticketCache?: ClientTicketCache | boolean | undefined;
+  /**
+   * How many tickets to ask the server for (RFC 9149), 0 to 255 each. `auto`: what the `ticketCache` lacks of two for this origin.
+   * Default: `auto` with a `ticketCache`, else `false`: nothing is said, and the server gives as many as it likes.
+   */
+  readonly ticketRequest?:
+    | 'auto'
+    | { readonly newSessionCount: number; readonly resumptionCount: number }
+    | false
+    | undefined;
+  /**
+   * Sent before the server has answered, when a ticket allows so much (0-RTT). Whoever records it can send it again, so let it ask only for
+   * what may be done twice. What was not offered, or was rejected, leaves as the first ordinary data; the event `earlyDataStatus` tells.
+   */
+  readonly earlyData?: EarlyDataSource | undefined;
+  /** `false`: what was not offered, or was rejected, is not sent. Nor is it, whatever this says, when the server chose another protocol. Default true. */
+  readonly earlyDataRetry?: boolean | undefined;
   /** Milliseconds without traffic until a `timeout` event. */
   readonly timeout?: number | undefined;
   /** `false` (default): when the server ends, this side ends too. */
@@ -34,6 +57,9 @@ export interface ConnectionOptions
   /** Milliseconds from now until a connection that is not secure fails. Default 0: never. */
   readonly handshakeTimeout?: number | undefined;
 }
+
+/** Tickets to hold for one origin: one for the next connection, one for another beside it. */
+const TARGET = 2;
 
 let processCache: ClientTicketCache | undefined;
 
@@ -47,6 +73,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   const { options, listener } = normalize(args);
   refuseUnsupported(options);
   checkRange('handshakeTimeout', options.handshakeTimeout, 0, MAX_TIMEOUT);
+  checkSource(options.earlyData);
   const rejectUnauthorized = options.rejectUnauthorized ?? true;
   const context = options.secureContext ?? contextOf(options);
   const alpn = alpnNames(options.ALPNProtocols) ?? [];
@@ -61,18 +88,30 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   });
   const tickets: ClientTicket[] = options.session === undefined ? [] : [decodeClientTicket(options.session)];
   if (tickets.length === 0 && cache !== undefined) tickets.push(...cache.take(origin, config.clock.now()));
+  const ticketRequest = requestOf(
+    options.ticketRequest,
+    cache && TARGET - cache.lacks(origin, TARGET, config.clock.now()),
+  );
 
+  const earlySender = earlySenderOf(options, tickets.length > 0 ? tickets[0]!.alpn : config.alpn[0]);
   const engine = (socket: TLSSocket): TlsEngine =>
     createClientEngine(
       socket.listenerCount('keylog') === 0
         ? config
         : { ...config, keyLog: (line) => void socket.emit('keylog', Buffer.from(`${line}\n`)) },
-      { serverName, tickets },
+      { serverName, tickets, ticketRequest, earlyData: earlySender !== undefined },
     );
   const transport = options.socket ?? openTransport(options);
   const { allowHalfOpen, highWaterMark, handshakeTimeout } = options;
   const owner = new ClientOwner(cache, origin, options);
-  const socket = new TLSSocket(transport, { engine, allowHalfOpen, highWaterMark, handshakeTimeout, owner });
+  const socket = new TLSSocket(transport, {
+    engine,
+    allowHalfOpen,
+    highWaterMark,
+    handshakeTimeout,
+    owner,
+    earlySender,
+  });
   if (options.timeout) socket.setTimeout(options.timeout);
   if (listener !== undefined) socket.once('secureConnect', listener);
   return socket;
@@ -103,6 +142,16 @@ class ClientOwner implements SocketOwner {
   }
 }
 
+/** `alpn`: the protocol that the program must have in mind. */
+function earlySenderOf(
+  { earlyData, earlyDataRetry = true }: ConnectionOptions,
+  alpn: string | undefined,
+): EarlySender | undefined {
+  return earlyData === undefined || (earlyData.length === 0 && typeof earlyData !== 'function')
+    ? undefined
+    : new EarlySender(earlyData, earlyDataRetry, alpn);
+}
+
 function openTransport(options: ConnectionOptions): Socket {
   const { path, host = 'localhost', port, noDelay = true } = options;
   if (path !== undefined) return connectTcp({ ...options, path } as IpcSocketConnectOpts);
@@ -122,6 +171,15 @@ function cacheOf(option: ConnectionOptions['ticketCache']): ClientTicketCache | 
   if (!option) return undefined;
   processCache ??= new ClientTicketCache();
   return processCache;
+}
+
+/** `left`: tickets that the cache holds still, beside the one taken out. */
+function requestOf(
+  option: ConnectionOptions['ticketRequest'],
+  left: number | undefined,
+): ClientEngineOptions['ticketRequest'] {
+  if (typeof option === 'object') return option;
+  return option === false || left === undefined ? undefined : ticketsToRequest(left, TARGET);
 }
 
 function normalize(args: readonly unknown[]): {

@@ -3,11 +3,13 @@ import {
   type ClientConfig,
   createClientConfig,
   createServerConfig,
+  type EarlyDataOptions,
   type ServerConfig,
   type TicketOptions,
 } from '../connection/index.ts';
 import type { Signer } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
+import type { Clock } from '../handshake/index.ts';
 import type { CertificateVerifier, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
 import { createCredential, nodeCrypto } from '../providers/node/index.ts';
 import { RingSealer, TicketKeyRing, trustHash } from '../tickets/index.ts';
@@ -48,7 +50,14 @@ const GROUP_ALIASES: Readonly<Record<string, string>> = {
   X25519: 'x25519',
 };
 
-const clock = { now: Date.now };
+const clock: Clock = {
+  now: Date.now,
+  after(milliseconds, run) {
+    // No deadline keeps a process alive.
+    const timer = setTimeout(run, milliseconds).unref();
+    return () => clearTimeout(timer);
+  },
+};
 
 /** Keys, certificates and trust, parsed once for any number of connections. Made by {@link createSecureContext}. */
 export class SecureContext {
@@ -107,6 +116,7 @@ export class SecureContext {
     readonly rejectUnauthorized: boolean;
     readonly tickets: TicketOptions;
     readonly ring: TicketKeyRing;
+    readonly earlyData?: EarlyDataOptions | undefined;
   }): ServerConfig {
     const { ring, tickets, clientAuth, ...rest } = options;
     return createServerConfig({

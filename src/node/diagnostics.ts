@@ -92,6 +92,11 @@ export function publishEvent(event: TlsEvent, { role, info }: Pick<TlsEngine, 'r
         return { role, serverName, resumed, cipherSuite, group };
       });
       break;
+    case 'early_data_status': {
+      const { accepted, reason, request } = event;
+      publish('tessera:early_data', () => ({ role, serverName: request?.hello.serverName, accepted, reason }));
+      break;
+    }
     case 'ticket':
       publish('tessera:ticket:received', () => {
         const { lifetimeSeconds, ticket } = event.ticket;
@@ -109,6 +114,12 @@ export function publishEvent(event: TlsEvent, { role, info }: Pick<TlsEngine, 'r
           length: ticket.length,
         };
       });
+      break;
+    case 'ticket_redeemed':
+      publish('tessera:ticket:redeemed', () => ({ role, serverName: info?.serverName, ageMs: event.ageMs }));
+      break;
+    case 'ticket_written':
+      publish('tessera:ticket:written', () => ({ role, serverName: info?.serverName }));
       break;
     case 'ticket_declined':
       publish('tessera:ticket:declined', () => ({

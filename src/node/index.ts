@@ -14,9 +14,10 @@ export type {
   ObservedRedeem,
   ObservedTicket,
 } from './diagnostics.ts';
+export { type EarlyDataOutcome, type EarlyDataSource, EarlySender } from './early-data.ts';
 export type { TlsError } from './errors.ts';
 export { type CounterName, Metrics } from './metrics.ts';
-export { createServer, Server, type TlsOptions } from './server.ts';
+export { createServer, Server, type ServerEarlyData, type TlsOptions } from './server.ts';
 export {
   type DeclinedTicket,
   type IssuedTicket,

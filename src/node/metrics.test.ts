@@ -42,7 +42,9 @@ test('handshakes and tickets are counted by what became of them', async (t) => {
   assert.equal(metrics.count('tessera_handshakes_total', { role: 'server', resumed: 'false' }), 1);
   assert.equal(metrics.count('tessera_handshakes_total', { role: 'server', resumed: 'true' }), 2);
   assert.equal(metrics.count('tessera_tickets_issued_total', { requested: 'false' }), 4);
+  assert.equal(metrics.count('tessera_tickets_written_total'), 4);
   assert.equal(metrics.count('tessera_tickets_received_total'), 4);
+  assert.equal(metrics.count('tessera_tickets_redeemed_total'), 2);
   const text = metrics.prometheus();
   assert.match(text, /^tessera_handshakes_total\{role="client",resumed="true"\} 2$/m);
   assert.match(text, /^# TYPE tessera_tickets_declined_total counter$/m);

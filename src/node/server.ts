@@ -1,11 +1,17 @@
 import { Server as NetServer, type ServerOpts } from 'node:net';
 
 import type { Duplex } from 'node:stream';
-import { createServerEngine, type ServerConfig, type TicketOptions } from '../connection/index.ts';
+import {
+  createServerEngine,
+  type EarlyDataOptions,
+  type ServerConfig,
+  type TicketOptions,
+} from '../connection/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import { MAX_TICKET_LIFETIME_SECONDS, type TicketKeyRing } from '../tickets/index.ts';
 import { createKeyRing, SecureContext, type SecureContextOptions } from './context.ts';
 import { publishKeys } from './diagnostics.ts';
+import type { EarlyDataOutcome } from './early-data.ts';
 import { alpnNames, checkRange, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
 import { type DeclinedTicket, type IssuedTicket, type SocketOwner, TLSSocket } from './socket.ts';
 
@@ -30,8 +36,24 @@ export interface TlsOptions extends SecureContextOptions, Omit<ServerOpts, 'paus
   readonly sessionIdContext?: string | undefined;
   /** Everything else about tickets: policy, sealer or store, revocations, verdict, scope. The options above win over the same ones here. */
   readonly tickets?: TicketOptions | undefined;
+  /** Accept early data (0-RTT), which can be replayed. Default: off. */
+  readonly earlyData?: ServerEarlyData | undefined;
   /** The keys that seal tickets, to be shared by servers of this process or kept in step by a key source. Default: keys of this server alone, which rotate. */
   readonly ticketKeyRing?: TicketKeyRing | undefined;
+}
+
+/**
+ * Early data comes before the client has proved that it is there, so that whoever recorded it can send it again, within what the guard
+ * promises. Let nothing happen through it that must not happen twice; of HTTP, only safe methods, and 425 (Too Early) to others. RFC 8470
+ */
+export interface ServerEarlyData extends EarlyDataOptions {
+  /**
+   * `event` (default): as `earlyData` events, apart from other data, in front of `secureConnection`; with no listener on the server there is
+   * nobody to hear it, and it is rejected, so that clients send it again. `stream`: the first early data makes the `secureConnection`, and is
+   * read as what comes first; what is written then reaches the client a round trip sooner. Until the socket's event `secure`,
+   * `socket.secureConnecting` is true.
+   */
+  readonly deliver?: 'event' | 'stream' | undefined;
 }
 
 type ConnectionListener = (socket: TLSSocket) => void;
@@ -40,13 +62,14 @@ type ConnectionListener = (socket: TLSSocket) => void;
  * A TCP server that speaks TLS 1.3.
  *
  * Events beside those of `net.Server`: `secureConnection(socket)`, `tlsClientError(error, socket)`, `keylog(line, socket)`,
- * `ticketIssued(ticket, socket)`, `ticketDeclined(ticket, socket)`.
+ * `ticketIssued(ticket, socket)`, `ticketDeclined(ticket, socket)`, `earlyData(bytes, socket)`, `earlyDataStatus(outcome, socket)`.
  */
 export class Server extends NetServer implements SocketOwner {
   readonly #socketOptions: {
     readonly allowHalfOpen: boolean;
     readonly highWaterMark: number | undefined;
     readonly handshakeTimeout: number;
+    readonly deliverEarlyData: ServerEarlyData['deliver'];
   };
   readonly #options: TlsOptions;
   readonly #ring: TicketKeyRing;
@@ -60,7 +83,8 @@ export class Server extends NetServer implements SocketOwner {
     checkRange('ticketLifetime', options.ticketLifetime ?? options.sessionTimeout, 1, MAX_TICKET_LIFETIME_SECONDS);
     const { allowHalfOpen = false, handshakeTimeout = 120_000 } = options;
     const { highWaterMark } = options as { readonly highWaterMark?: number };
-    this.#socketOptions = { allowHalfOpen, highWaterMark, handshakeTimeout };
+    const deliverEarlyData = deliveryOf(options.earlyData);
+    this.#socketOptions = { allowHalfOpen, highWaterMark, handshakeTimeout, deliverEarlyData };
     this.#options = options;
     this.#ring = options.ticketKeyRing ?? createKeyRing(options.ticketLifetime ?? options.sessionTimeout);
     publishKeys(this.#ring);
@@ -96,7 +120,15 @@ export class Server extends NetServer implements SocketOwner {
         label: sessionIdContext ?? tickets?.label,
       },
       ring: this.#ring,
+      earlyData: this.#earlyDataOptions(),
     });
+  }
+
+  #earlyDataOptions(): EarlyDataOptions | undefined {
+    const { earlyData } = this.#options;
+    if (earlyData === undefined || earlyData.deliver === 'stream') return earlyData;
+    const { allow } = earlyData;
+    return { ...earlyData, allow: (request) => this.listenerCount('earlyData') > 0 && (allow?.(request) ?? true) };
   }
 
   /** New connections use these certificates, keys and authorities; tickets of before stay valid. */
@@ -124,6 +156,23 @@ export class Server extends NetServer implements SocketOwner {
   onTicketDeclined(socket: TLSSocket, ticket: DeclinedTicket): void {
     this.emit('ticketDeclined', ticket, socket);
   }
+
+  onEarlyData(socket: TLSSocket, bytes: Buffer): void {
+    this.emit('earlyData', bytes, socket);
+  }
+
+  onEarlyDataStatus(socket: TLSSocket, outcome: EarlyDataOutcome): void {
+    this.emit('earlyDataStatus', outcome, socket);
+  }
+}
+
+function deliveryOf(earlyData: ServerEarlyData | undefined): ServerEarlyData['deliver'] {
+  const deliver = earlyData?.deliver;
+  if (deliver === undefined || deliver === 'event' || deliver === 'stream') return deliver;
+  throw new TlsUsageError(
+    'option.bad_early_data',
+    `earlyData.deliver is ${String(deliver)}, but must be event or stream`,
+  );
 }
 
 /** As in node:tls. `listener` is added to `secureConnection`. Throws {@link TlsUsageError} when options make no sense. */

@@ -1,10 +1,12 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP, type Socket } from 'node:net';
 import { Duplex } from 'node:stream';
-import type { ConnectionInfo, TlsEngine, TlsEvent } from '../connection/index.ts';
+import type { ConnectionInfo, EarlyDataStatus, TlsEngine, TlsEvent } from '../connection/index.ts';
 import { type TlsAlertError, type TlsPeerAlertError, TlsUsageError } from '../errors/index.ts';
+import type { EarlyDataRequest } from '../handshake/index.ts';
 import { type ClientTicket, encodeClientTicket, type TicketDecline } from '../tickets/index.ts';
 import { publishEvent } from './diagnostics.ts';
+import { type EarlyDataOutcome, type EarlySender, earlyInfo } from './early-data.ts';
 import { codedError, type TlsError, toNodeError } from './errors.ts';
 
 /** What a `ticketIssued` event tells about one NewSessionTicket message. The ticket itself stays out of logs. */
@@ -22,10 +24,10 @@ export interface IssuedTicket {
 
 /** What a `ticketDeclined` event tells. */
 export interface DeclinedTicket {
-  /** `redeem`: the client offered it; `issue`: it was due and could not be made. */
-  readonly during: 'redeem' | 'issue';
+  /** Server: `redeem`: the client offered it; `issue`: it was due and could not be made. Client: `offer`: it was not offered, or not taken. */
+  readonly during: 'redeem' | 'issue' | 'offer';
   readonly reason: TicketDecline;
-  /** Which of the client's offers, from 0; `undefined` for `issue`. */
+  /** Which of the client's offers, from 0; `undefined` for `issue`, and when it was not offered. */
   readonly identityIndex: number | undefined;
 }
 
@@ -39,7 +41,7 @@ export interface TicketInfo {
   readonly received: number;
   /** Whether this connection itself came from a ticket. */
   readonly resumed: boolean;
-  /** Server: why the last ticket was declined, if any was. */
+  /** Why the last ticket was declined, if any was. */
   readonly declined: TicketDecline | undefined;
 }
 
@@ -52,6 +54,8 @@ export interface SocketOwner {
   onTicket?(socket: TLSSocket, ticket: ClientTicket): boolean;
   onTicketIssued?(socket: TLSSocket, ticket: IssuedTicket): void;
   onTicketDeclined?(socket: TLSSocket, ticket: DeclinedTicket): void;
+  onEarlyData?(socket: TLSSocket, bytes: Buffer): void;
+  onEarlyDataStatus?(socket: TLSSocket, outcome: EarlyDataOutcome): void;
 }
 
 export interface TLSSocketOptions {
@@ -64,6 +68,10 @@ export interface TLSSocketOptions {
   /** Milliseconds until a handshake that is not done fails. Default 0: never. */
   readonly handshakeTimeout?: number | undefined;
   readonly owner?: SocketOwner | undefined;
+  /** Client: what to say before the server has answered. */
+  readonly earlySender?: EarlySender | undefined;
+  /** Server: `event` (default): as `earlyData` events; `stream`: as what is read first, before the client is known to be there. */
+  readonly deliverEarlyData?: 'event' | 'stream' | undefined;
 }
 
 type WriteCallback = (error?: Error | null) => void;
@@ -82,15 +90,21 @@ const KEPT_TICKETS = 16;
  *
  * Events beside those of a Duplex: `secure`; `secureConnect` and `session` (a Buffer, once per ticket) on clients; `ticketIssued`
  * ({@link IssuedTicket}), `ticketDeclined` ({@link DeclinedTicket}) and `clientCertificate` (an X509Certificate or `undefined`, the answer to
- * {@link TLSSocket.requestClientCertificate}) on servers; `keyUpdate` (`'read' | 'write'`), `keylog`, `timeout`.
+ * {@link TLSSocket.requestClientCertificate}) on servers; `keyUpdate` (`'read' | 'write'`), `keylog`, `timeout`; where early data was
+ * offered `earlyDataStatus` ({@link EarlyDataOutcome}), on servers at once, and `earlyData` (Buffer, in order), on clients before `secure`.
  */
 export class TLSSocket extends Duplex {
   readonly #transport: Transport;
   readonly #owner: SocketOwner | undefined;
   #engine: TlsEngine | undefined;
   #info: ConnectionInfo | undefined;
-  /** Written before the handshake was done. */
-  #early: readonly Uint8Array[] | undefined;
+  /** Whether `secure` is still to come. `#info` may be there before it: of a server that reads early data as a stream. */
+  #handshaking = true;
+  readonly #earlySender: EarlySender | undefined;
+  readonly #streamsEarlyData: boolean;
+  #earlyRequest: EarlyDataRequest | undefined;
+  /** Written before there could be any writing. */
+  #held: readonly Uint8Array[] | undefined;
   /** Of the write in progress, to be called when the transport took the bytes. */
   #written: WriteCallback | undefined;
   /** Of an `end` that came before the handshake was done. */
@@ -120,6 +134,8 @@ export class TLSSocket extends Duplex {
     this.#transport = transport as Transport;
     this.#transport[SOCKET] = this;
     this.#owner = owner;
+    this.#earlySender = options.earlySender;
+    this.#streamsEarlyData = options.deliverEarlyData === 'stream';
     transport.allowHalfOpen = true; // close_notify decides which direction is over, not the FIN beneath it
     this.#transport.setNoDelay?.(true);
     transport.on('error', TLSSocket.#onTransportError).on('close', TLSSocket.#onTransportClose);
@@ -144,7 +160,7 @@ export class TLSSocket extends Duplex {
   };
   static readonly #onTransportClose = function (this: Transport): void {
     const socket = this[SOCKET]!;
-    if (socket.#info === undefined) socket.#fail(socket.#disconnected());
+    if (socket.#handshaking) socket.#fail(socket.#disconnected());
     else if (!this.readableEnded) socket.destroy(); // after an end, what has not been read yet still can be
   };
   static readonly #onTransportConnect = function (this: Transport): void {
@@ -203,7 +219,7 @@ export class TLSSocket extends Duplex {
     if (this.destroyed || this.#truncated || this.#engine?.readClosed) return;
     if (this.#engine !== undefined && !this.#engine.wantsInput) {
       this.#endedEarly = true; // what came before counts, once the engine goes on
-    } else if (this.#info !== undefined) {
+    } else if (!this.#handshaking) {
       this.#truncated = true;
       this.#unanswered();
       this.push(null);
@@ -221,6 +237,8 @@ export class TLSSocket extends Duplex {
     const engine = this.#engine!;
     this.#progressing = true;
     try {
+      this.#ofProgram(() => this.#earlySender?.offer(engine));
+      if (this.destroyed) return;
       for (let event = engine.next(); event !== undefined; event = engine.next()) {
         this.#handle(event);
         if (this.destroyed) return;
@@ -231,19 +249,32 @@ export class TLSSocket extends Duplex {
     }
   }
 
+  /** What a function of the program gives; when it throws, that ends the connection. */
+  #ofProgram<T>(call: () => T): T | undefined {
+    try {
+      return call();
+    } catch (error) {
+      this.destroy(error as Error);
+      return undefined;
+    }
+  }
+
   #flush(): void {
     const written = this.#written;
     const bytes = this.#engine!.pull();
     if (bytes === undefined) {
-      if (written === undefined || this.#early !== undefined) return;
+      if (written === undefined || this.#held !== undefined) return;
       this.#written = undefined;
       written();
-    } else if (this.#early !== undefined || written === undefined) {
+      return;
+    }
+    if (this.#held !== undefined || written === undefined) {
       this.#transport.write(bytes);
     } else {
       this.#written = undefined;
       this.#transport.write(bytes, written);
     }
+    this.#progress(); // tickets that were among the bytes are reported by `pull`
   }
 
   #handle(event: TlsEvent): void {
@@ -251,6 +282,12 @@ export class TLSSocket extends Duplex {
     switch (event.type) {
       case 'data':
         if (!this.push(event.bytes)) this.#pause();
+        break;
+      case 'early_data':
+        this.#earlyDataReceived(event.bytes);
+        break;
+      case 'early_data_status':
+        this.#earlyDataDecided(event);
         break;
       case 'secure':
         this.#secured(event.info);
@@ -284,18 +321,61 @@ export class TLSSocket extends Duplex {
   }
 
   #secured(info: ConnectionInfo): void {
-    this.#info = info;
+    this.#handshaking = false;
     clearTimeout(this.#timer);
     this.#timer = undefined;
-    const early = this.#early;
-    this.#early = undefined;
-    if (early !== undefined) this.#protect(early);
+    const begun = this.#info !== undefined; // with early data
+    this.#info = info;
+    if (!begun) this.#writeHeld();
+    if (this.destroyed) return;
     const final = this.#final;
     this.#final = undefined;
     this.emit('secure');
-    this.#owner?.onSecure?.(this);
-    if (info.role === 'client') this.emit('secureConnect');
+    if (!begun) this.#begin();
     if (final !== undefined && !this.destroyed) this._final(final);
+  }
+
+  /** What is to be sent first of all, now that it can be. */
+  #writeHeld(): void {
+    const settled = this.#ofProgram(() => this.#earlySender?.settle(this.#info!.alpn));
+    if (this.destroyed) return;
+    if (settled?.bytes !== undefined) this.#protect([settled.bytes]);
+    const held = this.#held;
+    this.#held = undefined;
+    if (held !== undefined) this.#protect(held);
+    if (settled?.outcome !== undefined) this.emit('earlyDataStatus', settled.outcome);
+  }
+
+  /** The program reads and writes from here on. */
+  #begin(): void {
+    this.#owner?.onSecure?.(this);
+    if (this.#info!.role === 'client') this.emit('secureConnect');
+  }
+
+  #earlyDataDecided({ accepted, reason, request }: Extract<TlsEvent, { type: 'early_data_status' }>): void {
+    if (this.#engine!.role === 'client') {
+      if (reason !== undefined) this.#earlySender?.declined(reason);
+      return;
+    }
+    this.#earlyRequest = request;
+    const outcome: EarlyDataOutcome = { accepted, reason, resent: false, request };
+    this.#owner?.onEarlyDataStatus?.(this, outcome);
+    this.emit('earlyDataStatus', outcome);
+  }
+
+  #earlyDataReceived(bytes: Uint8Array): void {
+    if (!this.#streamsEarlyData) {
+      const early = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
+      this.#owner?.onEarlyData?.(this, early);
+      this.emit('earlyData', early);
+      return;
+    }
+    if (this.#info === undefined) {
+      this.#info = earlyInfo(this.#earlyRequest!, this.#engine!);
+      this.#writeHeld();
+      this.#begin();
+    }
+    if (!this.destroyed && !this.push(bytes)) this.#pause();
   }
 
   #ticketReceived(ticket: ClientTicket): void {
@@ -368,7 +448,7 @@ export class TLSSocket extends Duplex {
 
   #writeChunks(chunks: readonly Uint8Array[], callback: WriteCallback): void {
     if (this.#info === undefined) {
-      this.#early = chunks;
+      this.#held = chunks;
       this.#written = callback;
       return;
     }
@@ -394,7 +474,8 @@ export class TLSSocket extends Duplex {
 
   /** close_notify, then the end of the transport's writable side. Reading goes on. */
   override _final(callback: WriteCallback): void {
-    if (this.#info === undefined) {
+    // Not sooner than the Finished of the client: its tickets come before the end, and what it still sends must find us here.
+    if (this.#handshaking) {
       this.#final = callback;
       return;
     }
@@ -581,9 +662,18 @@ export class TLSSocket extends Duplex {
     return this.#truncated;
   }
 
-  /** True until the handshake is done. */
+  /** True until the handshake is done. While it is, what was read as a stream is early data, which may be a replay: answer with care. */
   get secureConnecting(): boolean {
-    return this.#info === undefined;
+    return this.#handshaking;
+  }
+
+  /**
+   * Client: what became of the `earlyData` that was sent, `offered` until the server has answered. Server: whether early data came with the
+   * ClientHello, and whether it counts. `none`: there was none.
+   */
+  get earlyDataState(): EarlyDataStatus {
+    if (this.#engine === undefined || this.#earlySender?.sent === false) return 'none';
+    return this.#engine.earlyData;
   }
 
   get connecting(): boolean {

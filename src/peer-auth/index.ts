@@ -30,6 +30,11 @@ export type PeerVerdict =
 
 export interface CertificateVerifier {
   verify(question: PeerQuestion): MaybePromise<PeerVerdict>;
+  /**
+   * Whether the certificates of an identity that was authorized before are still valid at `now` (milliseconds since the epoch), so that
+   * a ticket may restore it. Without it tickets outlive the certificates they were issued for.
+   */
+  stillValid?(identity: PeerIdentity, now: number): boolean;
   /** Distinguished names (DER) of the authorities, for `certificate_authorities`. */
   readonly authorities?: readonly Uint8Array[];
   /**

@@ -11,9 +11,11 @@ const LABELS: ReadonlyMap<string, Uint8Array> = new Map(
   [
     'ext binder',
     'res binder',
+    'imp binder',
     'c e traffic',
     'e exp master',
     'derived',
+    'derived psk',
     'c hs traffic',
     's hs traffic',
     'c ap traffic',

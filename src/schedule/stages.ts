@@ -22,8 +22,8 @@ export class EarlyStage {
     this.#secret = new Secret(psk === undefined ? copyOf(earlySecret) : kdf.hmac(zeros, psk));
   }
 
-  /** `ext` for a PSK agreed outside of TLS, `res` for one out of a ticket. */
-  binderKey(kind: 'ext' | 'res'): Secret {
+  /** `ext` for a PSK agreed outside of TLS, `imp` for one that was imported (RFC 9258), `res` for one out of a ticket. */
+  binderKey(kind: 'ext' | 'imp' | 'res'): Secret {
     return derive(this.#kdf, this.#secret, `${kind} binder`, constantsOf(this.#kdf).emptyHash);
   }
 

@@ -6,7 +6,9 @@ export {
   type TrustFacts,
   trustHash,
 } from './client-cache.ts';
+export { ConnectionTickets, type ReachedPoint } from './connection-tickets.ts';
 export type { DerivedTicketKeys } from './epoch-keys.ts';
+export { IssuedTicket, type TicketHandle, type TicketHandleState } from './handle.ts';
 export { ticketKeyId, ticketKeyMaterial } from './key-material.ts';
 export {
   type HeldTicketKey,
@@ -19,6 +21,7 @@ export {
   type TicketKeySyncReport,
 } from './key-ring.ts';
 export { type TicketKeyPeriods, ticketKeySchedule } from './key-schedule.ts';
+export { TicketLedger, type TicketLedgerOptions } from './ledger.ts';
 export * from './policy.ts';
 export * from './replay.ts';
 export { RecordingGuard, type RecordingGuardOptions } from './replay-exact.ts';
@@ -26,6 +29,7 @@ export { FilterGuard, type FilterGuardOptions } from './replay-filter.ts';
 export { ladder } from './replay-ladder.ts';
 export { type SingleUseOptions, singleUse } from './replay-single-use.ts';
 export type { ReplayWindowOptions } from './replay-window.ts';
+export { ticketsToRequest } from './request.ts';
 export { MemoryRevocations, type MemoryRevocationsOptions } from './revocations.ts';
 export { RingCookieSealer, type RingCookieSealerOptions, RingSealer, type RingSealerOptions } from './sealer.ts';
 export {
@@ -46,3 +50,4 @@ export {
   type StoreSealerOptions,
 } from './store.ts';
 export * from './types.ts';
+export * from './verdict.ts';

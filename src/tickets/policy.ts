@@ -1,4 +1,6 @@
+import { TlsUsageError } from '../errors/index.ts';
 import type { PeerIdentity } from '../peer-auth/index.ts';
+import { MAX_TICKET_LIFETIME_SECONDS } from './types.ts';
 
 /** Where a server may owe a client tickets. */
 export type DecisionPoint =
@@ -15,7 +17,7 @@ export type TicketMoment =
   | 'with_handshake'
   /** In front of the next application data. The default of requested tickets. */
   | 'with_next_write'
-  /** Once the client has sent application data. */
+  /** Once the client has sent application data; early data counts, and then it is after the handshake. */
   | 'after_first_data'
   /** In front of our close_notify. */
   | 'before_close'
@@ -71,6 +73,8 @@ export interface TicketPlan {
  */
 export interface TicketPolicy {
   readonly name: string;
+  /** Whether the plan follows what clients ask for by RFC 9149: only then are they told how many to expect. Default false. */
+  readonly answersTicketRequests?: boolean;
   plan(facts: TicketFacts): TicketPlan;
 }
 
@@ -93,6 +97,97 @@ export function openssl(): TicketPolicy {
       return same(count, `numTickets is ${count}, ${after}`);
     },
   };
+}
+
+/** No tickets at all, not even on request. What was issued before is still redeemed; `sealer: false` ends that too. */
+export function none(): TicketPolicy {
+  return {
+    name: 'none',
+    plan: () => same(0, 'the policy issues no tickets'),
+  };
+}
+
+export interface Rfc9149Options {
+  /** Tickets after a full handshake for a client that does not say how many it wants, 0 to 255. Default: the connection's number. */
+  readonly default?: number | undefined;
+  /** The most that a client gets by asking, 1 to 255. Default 4. */
+  readonly max?: number | undefined;
+}
+
+/**
+ * Gives a client what it asks for by RFC 9149, up to `max`: `new_session_count` after a full handshake and after the client authenticated
+ * in one, `resumption_count` after a resumption. Zero is obeyed. A client that does not ask gets `default`, and at most one after a
+ * resumption. On request of the program as many as it says. A connection whose `numTickets` is 0 gets none by itself, whatever it asks.
+ * Throws {@link TlsUsageError} `tickets.bad_policy` for numbers out of range.
+ *
+ * @spec rfc9149#section-3
+ */
+export function rfc9149({ default: unasked, max = 4 }: Rfc9149Options = {}): TicketPolicy {
+  if (unasked !== undefined) checkByte('default', unasked, 0);
+  checkByte('max', max, 1);
+  return {
+    name: 'rfc9149',
+    answersTicketRequests: true,
+    plan({ point, count, requested, resumed, ticketRequest }) {
+      if (point === 'application_request') return same(requested, `the program asked for ${requested}`);
+      const after =
+        point === 'client_authenticated'
+          ? 'after the client authenticated'
+          : resumed
+            ? 'after a resumption'
+            : 'after a full handshake';
+      if (count === 0) return same(0, `numTickets is 0, ${after}`);
+      if (ticketRequest !== undefined) {
+        const asked = resumed ? ticketRequest.resumptionCount : ticketRequest.newSessionCount;
+        return same(Math.min(asked, max), `the client asked for ${asked} ${after}, allowed are ${max}`);
+      }
+      const most = unasked ?? count;
+      return same(
+        resumed ? Math.min(most, 1) : most,
+        `the client did not ask; ${resumed ? 'at most 1' : most} ${after}`,
+      );
+    },
+  };
+}
+
+function checkByte(name: string, value: number, min: number): void {
+  if (!Number.isInteger(value) || value < min || value > 255)
+    throw new TlsUsageError(
+      'tickets.bad_policy',
+      `rfc9149: ${name} is ${value}, but must be an integer from ${min} to 255`,
+    );
+}
+
+/**
+ * Checks what a policy or a program wants of one ticket. Throws {@link TlsUsageError} `tickets.bad_spec`.
+ */
+export function checkTicketSpec(spec: TicketSpec): TicketSpec {
+  const { lifetimeSeconds, maxEarlyDataSize, appData, scope, when } = spec;
+  checkField('lifetimeSeconds', lifetimeSeconds, 1, MAX_TICKET_LIFETIME_SECONDS);
+  checkField('maxEarlyDataSize', maxEarlyDataSize, 0, 0xffff_ffff);
+  if (appData !== undefined && !(appData instanceof Uint8Array)) throw badSpec('appData must be a Uint8Array');
+  if (scope !== undefined && (typeof scope !== 'string' || scope === ''))
+    throw badSpec('scope must be a string, and not empty');
+  if (typeof when === 'object') checkField('when.afterIdleMs', when.afterIdleMs, 1, MAX_TICKET_LIFETIME_SECONDS * 1000);
+  else if (when !== undefined && !MOMENTS.has(when))
+    throw badSpec(`when is ${String(when)}, but must be one of ${[...MOMENTS].join(', ')}`);
+  return spec;
+}
+
+const MOMENTS: ReadonlySet<string> = new Set<TicketMoment & string>([
+  'with_handshake',
+  'with_next_write',
+  'after_first_data',
+  'before_close',
+]);
+
+function checkField(name: string, value: number | undefined, min: number, max: number): void {
+  if (value !== undefined && (!Number.isInteger(value) || value < min || value > max))
+    throw badSpec(`${name} is ${value}, but must be an integer from ${min} to ${max}`);
+}
+
+function badSpec(what: string): TlsUsageError {
+  return new TlsUsageError('tickets.bad_spec', `ticket: ${what}`);
 }
 
 /** More than any limit lets out at once. */

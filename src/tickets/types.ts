@@ -31,7 +31,7 @@ export interface TicketState {
   readonly appData: Uint8Array;
 }
 
-/** Why a ticket was not redeemed, or not issued. Each refusal has one of these and is reported as an event. */
+/** Why a ticket was not offered, not taken, not redeemed, or not issued. Each refusal has one of these and is reported as an event. */
 export type TicketDecline =
   | 'no_key' //                    no key of ours opens it: another server's, another trust scope's, a destroyed key, or not a ticket at all
   | 'not_found' //                 the store does not have it: never had, evicted, expired
@@ -48,8 +48,12 @@ export type TicketDecline =
   | 'already_used' //              a single-use ticket that was redeemed before
   | 'application' //               the application's verdict
   | 'verdict_timeout' //           the application took too long
+  | 'psk_lookup_failed' //         `findPsk` threw, rejected or took too long
+  | 'server_not_trusted' //        client: its server was not authenticated as this client now demands
+  | 'server_certificate_expired' // client: the certificate that its server was authenticated with is not valid any more
+  | 'not_taken' //                 client: the server chose another one, or a full handshake
   | 'sealer_failed'
-  | 'too_large' //                 the NewSessionTicket would be longer than the limit
+  | 'too_large' //                 the NewSessionTicket would be longer than the limit, or the ClientHello with it
   | 'canceled'
   | 'disabled';
 
@@ -82,7 +86,10 @@ export interface TicketSealer {
    * `TlsAlertError` ends the connection with its alert. Must not use the ticket up: anybody can repeat its bytes.
    */
   open(ticket: Uint8Array, now: number, question: TicketQuestion): MaybePromise<TicketState | TicketDecline>;
-  /** Called once the binder has proved that the client has the PSK: uses a single-use ticket up. `state`: the object that `open` gave. Anything but `true` declines it. */
+  /**
+   * Called once the binder has proved that the client has the PSK: uses a single-use ticket up. `state` is the object that `open` gave, its PSK
+   * wiped. Anything but `true` declines it.
+   */
   use?(state: TicketState, now: number): MaybePromise<true | TicketDecline>;
 }
 

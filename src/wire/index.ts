@@ -1,3 +1,4 @@
+export { decodeImportedIdentity, encodeImportedIdentity, type ImportedIdentity } from './imported-identity.ts';
 export { bindersLength } from './messages/client-hello.ts';
 export { HELLO_RETRY_REQUEST_RANDOM } from './messages/hello-retry-request.ts';
 export { decodeHandshakeMessage, encodeHandshakeMessage } from './messages/index.ts';

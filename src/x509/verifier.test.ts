@@ -2,7 +2,7 @@ import assert from 'node:assert/strict';
 import { X509Certificate } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { rootCertificates } from 'node:tls';
-import { chain3, NOW } from '../../test/x509/forge.ts';
+import { CA, chain3, cn, make, NOW, newKey } from '../../test/x509/forge.ts';
 import type { CryptoProvider } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { PeerVerdict } from '../peer-auth/index.ts';
@@ -111,4 +111,59 @@ describe('refusals', () => {
       assert.equal(verdict.alert, alert);
       assert.match(verdict.message, message);
     });
+});
+
+describe('whether a chain that was verified before is still valid', () => {
+  const year = (n: number): number => Date.UTC(n, 0, 1);
+  const long = { notBefore: year(2020), notAfter: year(2049) };
+  const made = chain3({ root: long, intermediate: { ...long, notAfter: year(2030) }, leaf: long });
+  const chain = [made.leaf.der, made.intermediate.der];
+  const still = (now: number, shown = chain, anchors = [made.root.der], chainTruncated = false): boolean =>
+    createVerifier({ crypto: nodeCrypto, anchors }).stillValid(
+      { chain: shown, authorized: true, ...(chainTruncated && { chainTruncated }) },
+      now,
+    );
+
+  test('the leaf, what is between, and the anchor must all be valid', () => {
+    assert.equal(still(NOW), true);
+    assert.equal(still(year(2030)), true, 'to the last millisecond');
+    assert.equal(still(year(2030) + 1), false, 'the intermediate');
+    assert.equal(still(year(2019)), false, 'not yet');
+    assert.equal(still(Number.NaN), false);
+    const brief = chain3({ root: { ...long, notAfter: year(2030) }, intermediate: long, leaf: long });
+    assert.equal(still(year(2031), [brief.leaf.der, brief.intermediate.der], [brief.root.der]), false, 'the anchor');
+    assert.equal(still(year(2050)), false, 'all');
+  });
+
+  test('what was found once is not believed longer than it holds', () => {
+    const verifier = createVerifier({ crypto: nodeCrypto, anchors: [made.root.der] });
+    const identity = { chain, authorized: true };
+    const answers = [NOW, year(2030), year(2030) + 1, year(2019), NOW].map((now) => verifier.stillValid(identity, now));
+    assert.deepEqual(answers, [true, true, false, false, true]);
+  });
+
+  test('an anchor that is trusted no more ends it', () => {
+    const other = make({ subject: cn('Another root'), key: newKey(), extensions: CA, ...long });
+    assert.equal(still(NOW, chain, [other.der]), false);
+    assert.equal(still(NOW, chain, []), false);
+  });
+
+  test('a certificate that is not on the way does not matter', () => {
+    assert.equal(still(NOW, [made.leaf.der, Uint8Array.of(1), leaf.der, made.intermediate.der, root.der]), true);
+  });
+
+  test('a truncated chain is judged by its leaf alone', () => {
+    assert.equal(still(year(2040), [made.leaf.der], [made.root.der], true), true);
+    assert.equal(still(year(2050), [made.leaf.der], [made.root.der], true), false);
+    assert.equal(still(NOW, [made.leaf.der]), false);
+  });
+
+  test('nothing that a peer can have shown makes it throw or take long', () => {
+    assert.equal(still(NOW, []), false);
+    assert.equal(still(NOW, [Uint8Array.of(48, 0)]), false);
+    const rings = Array.from({ length: 31 }, () => make({ subject: cn('Intermediate'), key: newKey(), ...long }).der);
+    const started = process.hrtime.bigint();
+    assert.equal(still(NOW, [made.leaf.der, ...rings]), false);
+    assert.ok(process.hrtime.bigint() - started < 1_000_000_000n);
+  });
 });

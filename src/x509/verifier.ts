@@ -1,7 +1,7 @@
 import { equal, fromLatin1, latin1, toHex } from '../bytes/index.ts';
 import type { CryptoProvider, MaybePromise, PublicKey } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
-import type { CertificateVerifier, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
+import type { CertificateVerifier, PeerIdentity, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
 import { describe, isSelfIssued, type ParsedCertificate, parseCertificate, readSubject } from './certificate.ts';
 import { DerError } from './der.ts';
 import { printable } from './distinguished-name.ts';
@@ -33,10 +33,19 @@ const MAX_CERTIFICATES = 32;
  */
 export function createVerifier(
   options: VerifierOptions,
-): CertificateVerifier & { readonly authorities: readonly Uint8Array[]; readonly policy: string } {
+): CertificateVerifier & Required<Pick<CertificateVerifier, 'stillValid' | 'authorities' | 'policy'>> {
   const anchors = new AnchorStore(options);
+  /** The tickets of one connection share its chain. */
+  const validities = new WeakMap<readonly Uint8Array[], Validity>();
   return {
     verify: (question) => verify(question, options.crypto, anchors),
+    stillValid(identity, now) {
+      const known = validities.get(identity.chain);
+      if (known !== undefined && holds(known, now)) return true;
+      const validity = validityAt(now, identity, anchors);
+      if (validity !== undefined) validities.set(identity.chain, validity);
+      return validity !== undefined;
+    },
     authorities: anchors.subjects,
     policy: policyName(options),
   };
@@ -163,4 +172,38 @@ function checkName(leaf: ParsedCertificate, { role, serverName }: PeerQuestion):
       ? 'no name in subjectAltName'
       : `the names ${printable(new TextEncoder().encode(listed.join(', ')))}`;
   return refuse('ERR_TLS_CERT_ALTNAME_INVALID', `${describe(leaf)} is not for ${serverName}: it has ${found}`);
+}
+
+/** Milliseconds since the epoch, both included. */
+type Validity = Pick<ParsedCertificate, 'notBefore' | 'notAfter'>;
+
+function holds({ notBefore, notAfter }: Validity, now: number): boolean {
+  return now >= notBefore && now <= notAfter;
+}
+
+/**
+ * How long a chain that was verified before leads to an anchor over valid certificates, or `undefined` when it does not at `now`. The
+ * signatures have been checked; names, keys and rules do not change with time. A truncated chain has the leaf alone.
+ */
+function validityAt(now: number, { chain, chainTruncated }: PeerIdentity, anchors: AnchorStore): Validity | undefined {
+  const [leaf, ...rest] = chain.slice(0, MAX_CERTIFICATES).map(tryParse);
+  if (leaf === undefined || leaf instanceof DerError || !holds(leaf, now)) return undefined;
+  if (chainTruncated === true || anchors.has(leaf.der, leaf.subject)) return leaf;
+  // Each certificate is looked at once, however they point at each other.
+  const unseen = new Set(rest.filter((one): one is ParsedCertificate => !(one instanceof DerError)));
+  const above = (below: ParsedCertificate): Validity | undefined => {
+    const anchor = anchors.bySubject(below.issuer).find(({ certificate }) => holds(certificate, now));
+    if (anchor !== undefined) return both(below, anchor.certificate);
+    for (const issuer of unseen) {
+      if (!equal(issuer.subject, below.issuer) || !holds(issuer, now) || !unseen.delete(issuer)) continue;
+      const validity = above(issuer);
+      if (validity !== undefined) return both(below, validity);
+    }
+    return undefined;
+  };
+  return above(leaf);
+}
+
+function both(a: Validity, b: Validity): Validity {
+  return { notBefore: Math.max(a.notBefore, b.notBefore), notAfter: Math.min(a.notAfter, b.notAfter) };
 }

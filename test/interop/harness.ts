@@ -16,6 +16,7 @@ import {
   createServerConfig,
   createServerEngine,
   type EngineHooks,
+  type ExternalPsk,
   type ServerOptions,
   type TlsEngine,
   type TlsEvent,
@@ -316,12 +317,13 @@ export interface ConnectOptions extends Partial<ClientOptions> {
   readonly serverName?: string;
   readonly tickets?: readonly ClientTicket[];
   readonly earlyData?: boolean;
+  readonly psks?: readonly ExternalPsk[];
 }
 
 /** A client of ours that trusts `server` and nobody else. Cut when `t` ends. */
 export async function connect(t: Scope, port: number, options: ConnectOptions = {}): Promise<Connection> {
   const { server } = await files();
-  const { serverName = 'localhost', tickets = [], earlyData = false, ...rest } = options;
+  const { serverName = 'localhost', tickets = [], psks = [], earlyData = false, ...rest } = options;
   const config = createClientConfig({
     crypto: nodeCrypto,
     clock,
@@ -339,7 +341,9 @@ export async function connect(t: Scope, port: number, options: ConnectOptions = 
     });
     socket.once('error', reject);
   });
-  return new Connection(socket, (hooks) => createClientEngine(config, { serverName, tickets, earlyData, ...hooks }));
+  return new Connection(socket, (hooks) =>
+    createClientEngine(config, { serverName, tickets, psks, earlyData, ...hooks }),
+  );
 }
 
 /** All cipher suites and groups of ours, by the names the engine takes. */

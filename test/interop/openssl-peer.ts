@@ -32,7 +32,7 @@ export async function sServer(
   args: readonly string[] = [],
 ): Promise<{ readonly program: Running; readonly port: number }> {
   const { serverCert, serverKey } = await files();
-  const own = args.includes('-cert') ? [] : ['-cert', serverCert, '-key', serverKey];
+  const own = args.includes('-cert') || args.includes('-nocert') ? [] : ['-cert', serverCert, '-key', serverKey];
   const program = start(t, peer('openssl')!.path, [
     ...['s_server', '-accept', '127.0.0.1:0', '-tls1_3', '-msg', ...own],
     ...args,

@@ -100,6 +100,7 @@ class ReplayOutput implements Output {
   skipEarlyData(): void {}
   peerUpdatedKeys(): void {}
   defer(): void {}
+  whenIdle(): void {}
   emit(event: TlsEvent): void {
     this.events.push(event);
   }
@@ -149,12 +150,13 @@ for (const n of [3, 4, 5, 6, 7]) {
       hello: decodeHandshakeMessage(1, raw.subarray(4)) as ClientHello,
       shares: [{ group: exchange, share: await exchange.generate() }],
       tickets: n === 4 ? [recordedTicket(trace)] : [],
+      psks: [],
       transcript,
       changedCipherSpec: false,
       retried: n === 5,
     };
     const out = new ReplayOutput();
-    const cx: ClientContext = { config, options: { serverName: 'server', tickets: [] }, out };
+    const cx: ClientContext = { config, options: { serverName: 'server', tickets: [], psks: [] }, out };
     let state: ClientState =
       n === 5 ? { at: 'expect_second_server_hello', offer, suite } : { at: 'expect_server_hello', offer };
 
@@ -286,8 +288,9 @@ for (const n of [3, 4, 6, 7]) {
     if (n === 4) {
       engine.receive(fieldsOf(trace, 'client', 'send application_data', 'complete record')[0]!);
       assert.deepEqual(
-        [engine.next()?.type, engine.next()],
+        [engine.next()?.type, engine.next()?.type, engine.next()],
         [
+          'ticket_redeemed',
           'early_data_status',
           { type: 'early_data', bytes: fieldsOf(trace, 'client', 'send application_data', 'payload')[0] },
         ],

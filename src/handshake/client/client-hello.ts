@@ -1,6 +1,6 @@
-import type { KeyExchange, KeyShare, MaybePromise } from '../../crypto/index.ts';
+import type { HashName, KeyExchange, KeyShare, MaybePromise } from '../../crypto/index.ts';
 import { EarlyStage, finishedMac, Transcript } from '../../schedule/index.ts';
-import { type ClientTicket, MAX_TICKET_LIFETIME_SECONDS } from '../../tickets/index.ts';
+import type { ClientTicket } from '../../tickets/index.ts';
 import {
   bindersLength,
   type ClientHello,
@@ -14,13 +14,15 @@ import type { ClientConfig } from '../config.ts';
 import { ask, isPromise, type Next } from '../context.ts';
 import { hashOfSuite } from '../suites.ts';
 import { earlyDataSuite, startEarlyData } from './early-data.ts';
+import { readyPsks, usableTickets } from './offered-psks.ts';
 import type { ClientContext, ClientState, Offer, OfferedShare } from './states.ts';
 
 /** Starts the handshake: makes the key shares and sends the first ClientHello. */
 export function startClient(cx: ClientContext): Next<ClientState> {
   const { config } = cx;
   const tickets = usableTickets(cx);
-  return ask('generateKeyShare', generateShares(sharedGroups(config, tickets)), (shares) => {
+  const psks = readyPsks(cx);
+  const make = (shares: readonly OfferedShare[]): ClientState => {
     const grease = config.grease ? greaseValues(config) : undefined;
     const earlySuite = cx.options.earlyData ? earlyDataSuite(tickets[0], config) : undefined;
     const hello: ClientHello = {
@@ -39,10 +41,12 @@ export function startClient(cx: ClientContext): Next<ClientState> {
         ],
       }),
     };
-    const offer = { hello, shares, tickets, transcript: new Transcript(), changedCipherSpec: false, retried: false };
+    const transcript = new Transcript();
+    const offer = { hello, shares, tickets, psks, transcript, changedCipherSpec: false, retried: false };
     const sent = sendClientHello(offer, cx);
     return { at: 'expect_server_hello', offer: earlySuite ? startEarlyData(sent, earlySuite, cx) : sent };
-  });
+  };
+  return ask('generateKeyShare', generateShares(sharedGroups(config, tickets)), make, psks);
 }
 
 /** The groups to send a share for: our first ones, and the one this server chose last time, which saves a HelloRetryRequest. */
@@ -103,6 +107,7 @@ function baseExtensions(
     ...(config.certificateAuthorities.length > 0 && { certificateAuthorities: config.certificateAuthorities }),
     ...(config.recordSizeLimit !== undefined && { recordSizeLimit: config.recordSizeLimit }),
     ...(config.postHandshakeAuth && { postHandshakeAuth: true }),
+    ...(options.ticketRequest !== undefined && { ticketRequest: options.ticketRequest }),
     keyShare: [...greaseShare, ...shares.map((s) => ({ group: s.group.id, keyExchange: s.share.publicValue }))],
     pskKeyExchangeModes: config.allowPskOnly
       ? [PskKeyExchangeMode.psk_dhe_ke, PskKeyExchangeMode.psk_ke]
@@ -117,34 +122,9 @@ function isDnsName(name: string): boolean {
   return !name.includes(':') && !/^\d+(\.\d+){3}$/.test(name);
 }
 
-/** Room for tickets in the extensions of a ClientHello, which have 2^16-1 bytes in all and must hold the others too. In bytes. */
-const MAX_PSKS_LENGTH = 62_000;
-
-/** Tickets that can be offered now: alive, for this name, of a hash we offer, of a server we trusted as we would today, as many as fit. */
-function usableTickets({ config, options }: ClientContext): readonly ClientTicket[] {
-  const now = config.clock.now();
-  let room = MAX_PSKS_LENGTH;
-  return options.tickets.filter((ticket) => {
-    const age = now - ticket.receivedAt;
-    const lifetimeMs = Math.min(ticket.lifetimeSeconds, MAX_TICKET_LIFETIME_SECONDS) * 1000;
-    const usable =
-      age >= 0 &&
-      age < lifetimeMs &&
-      now - ticket.authenticatedAt < config.reauthenticateAfterSeconds * 1000 &&
-      config.cipherSuites.some((s) => s.hash === hashOfSuite(ticket.cipherSuite)) &&
-      ticket.serverName?.toLowerCase() === options.serverName?.toLowerCase() &&
-      (ticket.server.authorized || !config.rejectUnauthorized);
-    // The length fields, the age and the longest binder come on top.
-    const length = ticket.ticket.length + 64;
-    if (!usable || length > room) return false;
-    room -= length;
-    return true;
-  });
-}
-
 /** Adds pre_shared_key with its binders to the hello, sends it, and adds it to the transcript. */
 export function sendClientHello(offer: Offer, { config, out }: ClientContext): Offer {
-  const psks = offerPsks(offer.tickets, config);
+  const psks = offerPsks(offer, config);
   const hello: ClientHello = psks
     ? { ...offer.hello, extensions: { ...offer.hello.extensions, preSharedKey: psks } }
     : offer.hello;
@@ -160,15 +140,20 @@ export function sendClientHello(offer: Offer, { config, out }: ClientContext): O
  *
  * @spec rfc9846#section-4.3.11.1
  */
-function offerPsks(tickets: readonly ClientTicket[], config: ClientConfig): OfferedPsks | undefined {
-  if (tickets.length === 0) return undefined;
+function offerPsks({ tickets, psks }: Offer, config: ClientConfig): OfferedPsks | undefined {
+  if (tickets.length + psks.length === 0) return undefined;
   const now = config.clock.now();
+  const hashes = [...tickets.map((ticket) => hashOfSuite(ticket.cipherSuite)), ...psks.map((psk) => psk.hash)];
   return {
-    identities: tickets.map((ticket) => ({
-      identity: ticket.ticket,
-      obfuscatedTicketAge: (now - ticket.receivedAt + ticket.ageAdd) % 0x1_0000_0000,
-    })),
-    binders: tickets.map((ticket) => new Uint8Array(config.crypto.kdf(hashOfSuite(ticket.cipherSuite)).hashLength)),
+    identities: [
+      ...tickets.map((ticket) => ({
+        identity: ticket.ticket,
+        obfuscatedTicketAge: (now - ticket.receivedAt + ticket.ageAdd) % 0x1_0000_0000,
+      })),
+      // "For identities established externally, an obfuscated_ticket_age of 0 SHOULD be used".
+      ...psks.map((psk) => ({ identity: psk.wireIdentity, obfuscatedTicketAge: 0 })),
+    ],
+    binders: hashes.map((hash) => new Uint8Array(config.crypto.kdf(hash).hashLength)),
   };
 }
 
@@ -177,18 +162,21 @@ function offerPsks(tickets: readonly ClientTicket[], config: ClientConfig): Offe
  *
  * @spec rfc9846#section-4.3.11.2
  */
-function fillBinders(raw: Uint8Array, psks: OfferedPsks, { tickets, transcript }: Offer, config: ClientConfig): void {
-  const bindersAt = raw.length - bindersLength(psks);
+function fillBinders(raw: Uint8Array, offered: OfferedPsks, offer: Offer, config: ClientConfig): void {
+  const { tickets, psks, transcript } = offer;
+  const bindersAt = raw.length - bindersLength(offered);
   const truncated = raw.subarray(0, bindersAt);
   let at = bindersAt + 2;
-  for (const ticket of tickets) {
-    const kdf = config.crypto.kdf(hashOfSuite(ticket.cipherSuite));
-    const early = new EarlyStage(kdf, ticket.psk);
-    const binderKey = early.binderKey('res');
+  const fill = (hash: HashName, key: Uint8Array, kind: 'res' | 'ext' | 'imp'): void => {
+    const kdf = config.crypto.kdf(hash);
+    const early = new EarlyStage(kdf, key);
+    const binderKey = early.binderKey(kind);
     const binder = finishedMac(kdf, binderKey, transcript.hashWith(truncated, kdf));
     binderKey.wipe();
     early.wipe();
     raw.set(binder, at + 1);
     at += 1 + binder.length;
-  }
+  };
+  for (const ticket of tickets) fill(hashOfSuite(ticket.cipherSuite), ticket.psk, 'res');
+  for (const psk of psks) fill(psk.hash, psk.key.bytes, psk.kind);
 }

@@ -13,7 +13,7 @@ export function onEncryptedExtensions(
   const asked = requestedTypes(handshake.offer);
   const unasked = message.extensionTypes.find((type) => !asked.has(type));
   if (unasked !== undefined) throw peerFault('extension.not_requested', nameOf(ExtensionType, unasked));
-  const { alpn, recordSizeLimit } = message.extensions;
+  const { alpn, recordSizeLimit, expectedTickets } = message.extensions;
   if (alpn !== undefined && !handshake.offer.hello.extensions.alpn?.includes(alpn))
     throw peerFault('encrypted_extensions.bad_alpn', alpn);
   if (recordSizeLimit !== undefined) {
@@ -21,12 +21,14 @@ export function onEncryptedExtensions(
     out.setPeerRecordSizeLimit(recordSizeLimit);
   }
   handshake.transcript.add(message.raw);
-  const { resumedFrom, offer } = handshake;
+  const { resumedFrom, pskIdentity, offer } = handshake;
   const earlyDataAccepted = message.extensions.earlyData === true;
-  const next = { ...handshake, alpn, earlyDataAccepted };
+  const next = { ...handshake, alpn, expectedTickets, earlyDataAccepted };
   if (offer.hello.extensions.earlyData) out.earlyDataDecided(judgeAnswer(next));
-  if (resumedFrom === undefined) return { at: 'expect_certificate_or_request', handshake: next };
-  const server = { identity: resumedFrom.server, signatureScheme: undefined, ocspResponse: undefined };
+  if (resumedFrom === undefined && pskIdentity === undefined)
+    return { at: 'expect_certificate_or_request', handshake: next };
+  const identity = resumedFrom?.server ?? { chain: [], authorized: true };
+  const server = { identity, signatureScheme: undefined, ocspResponse: undefined };
   return { at: 'expect_finished', handshake: next, request: undefined, server };
 
   function requestedTypes({ hello: { extensions: x } }: Offer): ReadonlySet<number> {
@@ -35,6 +37,7 @@ export function onEncryptedExtensions(
     if (x.alpn !== undefined) types.add(ExtensionType.application_layer_protocol_negotiation);
     if (config.recordSizeLimit !== undefined) types.add(ExtensionType.record_size_limit);
     if (x.earlyData) types.add(ExtensionType.early_data);
+    if (x.ticketRequest !== undefined) types.add(ExtensionType.ticket_request);
     return types;
   }
 }

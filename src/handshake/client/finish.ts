@@ -83,7 +83,10 @@ function connect(
     resumptionSecret,
     group: group?.id ?? resumedFrom?.group,
     ticketsReceived: 0,
-    postHandshakeAuth: config.postHandshakeAuth ? { transcript, received: 0, pending: 0 } : undefined,
+    postHandshakeAuth:
+      config.postHandshakeAuth && handshake.pskIdentity === undefined
+        ? { transcript, received: 0, pending: 0 }
+        : undefined,
     info: {
       role: 'client',
       cipherSuite: suite.id,
@@ -95,8 +98,11 @@ function connect(
       resumed: resumedFrom !== undefined,
       helloRetried: handshake.offer.retried,
       peer: server.identity,
+      pskIdentity: handshake.pskIdentity,
       authenticatedAt: resumedFrom?.authenticatedAt ?? config.clock.now(),
       ocspResponse: server.ocspResponse,
+      ticketRequest: options.ticketRequest,
+      expectedTickets: handshake.expectedTickets,
     },
   };
 }

@@ -1,8 +1,8 @@
 import { peerFault } from '../../errors/index.ts';
 import { type HelloRetryRequest, NamedGroup, nameOf } from '../../wire/index.ts';
 import { ask, type Next, type Received } from '../context.ts';
-import { hashOfSuite } from '../suites.ts';
 import { sendClientHello } from './client-hello.ts';
+import { keepHash } from './offered-psks.ts';
 import { checkHello } from './server-hello.ts';
 import type { ClientContext, ClientState, ClientStateAt, Offer, OfferedShare } from './states.ts';
 
@@ -43,8 +43,7 @@ export function onHelloRetryRequest(
       ...offer,
       hello: { ...offer.hello, extensions },
       shares,
-      // "remove … any PSKs which are not compatible with the cipher suite" of the HelloRetryRequest.
-      tickets: offer.tickets.filter((t) => hashOfSuite(t.cipherSuite) === suite.hash),
+      ...keepHash(offer, suite.hash, out),
       changedCipherSpec: offer.changedCipherSpec || changeCipherSpec,
       retried: true,
     };

@@ -14,9 +14,11 @@ import {
 } from '../../wire/index.ts';
 import type { ClientConfig, Suite } from '../config.ts';
 import type { Next, Received } from '../context.ts';
+import { ReadyPsk } from '../external-psk.ts';
 import { exchangeKeys } from '../key-exchange.ts';
 import { logSecret } from '../key-log.ts';
 import { hashOfSuite } from '../suites.ts';
+import { reportTicket } from './offered-psks.ts';
 import type { ClientContext, ClientState, ClientStateAt, Offer, OfferedShare } from './states.ts';
 
 export function onServerHello(
@@ -74,27 +76,33 @@ export function checkHello(
 
 function accept(offer: Offer, suite: Suite, message: Received<ServerHello>, cx: ClientContext): Next<ClientState> {
   offer.transcript.add(message.raw);
-  const ticket = chosenTicket(offer, suite, message);
+  const psk = chosenPsk(offer, suite, message);
   const share = chosenShare(offer, message);
   if (share === undefined) {
     // psk_ke: allowed only when we offered it, and only together with a PSK.
-    if (ticket === undefined) throw peerFault('server_hello.missing_extension', 'key_share');
+    if (psk === undefined) throw peerFault('server_hello.missing_extension', 'key_share');
     if (!cx.config.allowPskOnly) throw peerFault('server_hello.psk_without_key_share');
-    return deriveHandshakeKeys(offer, suite, ticket, undefined, undefined, cx);
+    return deriveHandshakeKeys(offer, suite, psk, undefined, undefined, cx);
   }
   return exchangeKeys(
     () => share.share.derive(message.extensions.keyShare!.keyExchange),
-    (sharedSecret) => deriveHandshakeKeys(offer, suite, ticket, share, sharedSecret, cx),
+    (sharedSecret) => deriveHandshakeKeys(offer, suite, psk, share, sharedSecret, cx),
   );
 }
 
-function chosenTicket({ tickets }: Offer, suite: Suite, { extensions }: ServerHello): ClientTicket | undefined {
+/** What the server resumes from or agrees to. */
+type ChosenPsk = ClientTicket | ReadyPsk;
+
+function chosenPsk({ tickets, psks }: Offer, suite: Suite, { extensions }: ServerHello): ChosenPsk | undefined {
   const index = extensions.preSharedKey;
   if (index === undefined) return undefined;
   const ticket = tickets[index];
-  if (ticket === undefined) throw peerFault('server_hello.psk_not_offered', `identity ${index} of ${tickets.length}`);
-  if (hashOfSuite(ticket.cipherSuite) !== suite.hash) throw peerFault('server_hello.psk_hash_mismatch');
-  return ticket;
+  const psk = ticket ?? psks[index - tickets.length];
+  if (psk === undefined)
+    throw peerFault('server_hello.psk_not_offered', `identity ${index} of ${tickets.length + psks.length}`);
+  const hash = psk instanceof ReadyPsk ? psk.hash : hashOfSuite(psk.cipherSuite);
+  if (hash !== suite.hash) throw peerFault('server_hello.psk_hash_mismatch');
+  return psk;
 }
 
 function chosenShare({ shares }: Offer, { extensions }: ServerHello): OfferedShare | undefined {
@@ -108,14 +116,19 @@ function chosenShare({ shares }: Offer, { extensions }: ServerHello): OfferedSha
 function deriveHandshakeKeys(
   offer: Offer,
   suite: Suite,
-  resumedFrom: ClientTicket | undefined,
+  psk: ChosenPsk | undefined,
   share: OfferedShare | undefined,
   sharedSecret: Uint8Array | undefined,
   { config, out }: ClientContext,
 ): ClientState {
   const { transcript } = offer;
   const kdf = config.crypto.kdf(suite.hash);
-  const stage = new EarlyStage(kdf, resumedFrom?.psk).next(sharedSecret);
+  const external = psk instanceof ReadyPsk ? psk : undefined;
+  const resumedFrom = psk instanceof ReadyPsk ? undefined : psk;
+  const stage = new EarlyStage(kdf, external?.key.bytes ?? resumedFrom?.psk).next(sharedSecret);
+  for (const one of offer.psks) one.wipe();
+  for (const [index, ticket] of offer.tickets.entries())
+    if (ticket !== resumedFrom) reportTicket(ticket, 'not_taken', index, out);
   sharedSecret?.fill(0);
   const hash = transcript.hash();
   const clientHandshakeSecret = stage.clientTraffic(hash);
@@ -137,6 +150,7 @@ function deriveHandshakeKeys(
       clientHandshakeSecret,
       serverHandshakeSecret,
       resumedFrom,
+      pskIdentity: external?.identity,
       group: share && { id: share.group.id, name: share.group.name },
       alpn: undefined,
       earlyDataAccepted: false,

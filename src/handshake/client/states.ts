@@ -7,6 +7,7 @@ import type { CertificateRequest, ClientHello } from '../../wire/index.ts';
 import type { ClientConfig, ClientConnectionOptions, Suite } from '../config.ts';
 import { type Connected, onKeyUpdate } from '../connected.ts';
 import type { HandlerTable, Output } from '../context.ts';
+import type { ReadyPsk } from '../external-psk.ts';
 import type { ShownCertificate } from '../peer-certificate.ts';
 import { onCertificate, onCertificateRequest, onCertificateVerify } from './authenticate.ts';
 import { onEncryptedExtensions } from './encrypted-extensions.ts';
@@ -46,6 +47,8 @@ export interface Offer {
   readonly shares: readonly OfferedShare[];
   /** In the order of the identities of pre_shared_key. */
   readonly tickets: readonly ClientTicket[];
+  /** Their identities come after those of the tickets. Wiped when ServerHello has chosen. */
+  readonly psks: readonly ReadyPsk[];
   /** Up to and including the last ClientHello. */
   readonly transcript: Transcript;
   /** A change_cipher_spec has been sent. */
@@ -69,11 +72,14 @@ export interface ClientHandshake {
   readonly serverHandshakeSecret: Secret;
   /** The ticket the server took. */
   readonly resumedFrom: ClientTicket | undefined;
+  /** Of the external PSK the server took: it shows no certificate then. */
+  readonly pskIdentity: Uint8Array | undefined;
   readonly group: { readonly id: number; readonly name: string } | undefined;
   /** From EncryptedExtensions. */
   readonly alpn: string | undefined;
   /** The server takes the early data, so that EndOfEarlyData must follow. */
   readonly earlyDataAccepted: boolean;
+  readonly expectedTickets?: number | undefined;
 }
 
 export interface AuthenticatedServer {

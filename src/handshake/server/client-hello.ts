@@ -13,7 +13,7 @@ import {
   negotiate,
   whatChangedAfterRetry,
 } from './negotiate.ts';
-import { type Redeemed, redeemTicket } from './redeem.ts';
+import { type AgreedPsk, type Redeemed, redeemTicket } from './redeem.ts';
 import { sendServerFlight } from './server-flight.ts';
 import type { Retry, ServerContext, ServerState, ServerStateAt } from './states.ts';
 
@@ -81,11 +81,12 @@ function proceed(
   const transcript = retry?.transcript ?? new Transcript();
   const limit = hello.extensions.recordSizeLimit;
   if (limit !== undefined && cx.config.recordSizeLimit !== undefined) cx.out.setPeerRecordSizeLimit(limit);
-  return redeemTicket(hello, decision, transcript, cx, (redeemed) =>
-    withAlpn(hello, cx, redeemed?.early, (alpn) => {
+  return redeemTicket(hello, decision, transcript, cx, (psk) =>
+    withAlpn(hello, cx, psk?.early, (alpn) => {
       const common = { hello, decision, retry, transcript, alpn };
+      const redeemed = psk !== undefined && 'ticket' in psk ? psk : undefined;
       return decideEarlyData(hello, redeemed, alpn, cx, (earlyData) => {
-        if (redeemed !== undefined) return sendServerFlight({ ...common, authentication: redeemed, earlyData }, cx);
+        if (psk !== undefined) return sendServerFlight({ ...common, authentication: psk, earlyData }, cx);
         return withCredential(hello, decision, cx, (credential) =>
           sendServerFlight({ ...common, authentication: { credential }, earlyData }, cx),
         );
@@ -119,6 +120,10 @@ function withCredential(
   { config }: ServerContext,
   then: (credential: NonNullable<ReturnType<typeof chooseCredential>>) => Next<ServerState>,
 ): Next<ServerState> {
+  // The same alert as for a wrong binder, so that nobody can try out which identities there are (rfc9846#appendix-F.6).
+  const hasNone = config.credentials.length === 0 && config.chooseCredential === undefined;
+  if (hasNone && hello.extensions.preSharedKey) throw peerFault('client_hello.unknown_psk');
+  if (hasNone) throw peerFault('client_hello.no_usable_certificate', 'there is none, only external PSKs');
   // A client that offered a PSK alone, and the PSK is of no use.
   if (!hello.extensions.signatureAlgorithms) throw peerFault('client_hello.missing_extension', 'signature_algorithms');
   if (decision.exchange === undefined) throw peerFault('client_hello.no_common_group');
@@ -131,4 +136,7 @@ function withCredential(
   });
 }
 
-export type Authentication = Redeemed | { readonly credential: NonNullable<ReturnType<typeof chooseCredential>> };
+export type Authentication =
+  | Redeemed
+  | AgreedPsk
+  | { readonly credential: NonNullable<ReturnType<typeof chooseCredential>> };

@@ -3,11 +3,11 @@ import { type EarlyStage, type Transcript, trafficKeys } from '../../schedule/in
 import type { EarlyDataAttempt, TicketState } from '../../tickets/index.ts';
 import type { ClientHello, EndOfEarlyData } from '../../wire/index.ts';
 
-import { answerOr } from '../answer.ts';
 import type { EarlyDataRequest, Suite } from '../config.ts';
 import { ask, type Next, type Received } from '../context.ts';
 import type { EarlyDataDecline } from '../events.ts';
 import { logSecret } from '../key-log.ts';
+import { outcomeOf } from '../outcome.ts';
 import { helloInfo } from './negotiate.ts';
 import type { Redeemed } from './redeem.ts';
 import type { ServerContext, ServerState, ServerStateAt } from './states.ts';
@@ -84,6 +84,7 @@ export function decideEarlyData(
     now,
   });
   if (typeof sentAt === 'string') return refuse(sentAt);
+  if (redeemed?.earlyDataAllowed === false) return refuse('application');
   // Judged to be on, resumed, and from the first identity.
   const { guard, allow, deadlineMs } = earlyData!;
   const { psk: _wiped, ...ticket } = redeemed!.ticket;
@@ -95,19 +96,19 @@ export function decideEarlyData(
     now,
   };
   const holds = redeemed!.early;
-  const verdict = answerOr('unavailable', () => guard.check(attempt), clock, deadlineMs);
+  const wait = { clock, deadlineMs };
   return ask(
     'checkReplay',
-    verdict,
-    (said) => {
+    outcomeOf(() => guard.check(attempt), wait),
+    (outcome) => {
+      const said = outcome.is === 'answer' ? outcome.answer : 'unavailable';
       if (said !== 'fresh') return refuse(said === 'replay' || said === 'quarantine' ? said : 'guard_unavailable');
       const request: EarlyDataRequest = { hello: helloInfo(hello), alpn, ticket, sentAt };
       if (allow === undefined) return then(request);
-      const answer = answerOr(false, () => allow(request), clock, deadlineMs);
       return ask(
         'allowEarlyData',
-        answer,
-        (allowed) => (allowed === true ? then(request) : refuse('application')),
+        outcomeOf(() => allow(request), wait),
+        (allowed) => (allowed.is === 'answer' && allowed.answer === true ? then(request) : refuse('application')),
         holds,
       );
     },

@@ -3,6 +3,7 @@ import { peerFault } from '../../errors/index.ts';
 import { finishedMac, trafficKeys } from '../../schedule/index.ts';
 import type { Finished } from '../../wire/index.ts';
 import type { Received } from '../context.ts';
+import { certificateIdentity } from './issue.ts';
 import type { ServerContext, ServerState, ServerStateAt } from './states.ts';
 
 /**
@@ -24,7 +25,12 @@ export function onFinished(
   const resumptionSecret = flight.main.resumption(transcript.hash());
   flight.main.wipe();
 
-  if (resumedFrom !== undefined) cx.tickets.appData = resumedFrom.appData;
+  if (resumedFrom !== undefined) {
+    cx.tickets.appData = resumedFrom.appData;
+    // What the application set goes on; a certificate's hash follows from the certificate.
+    if (resumedFrom.identity !== certificateIdentity(client, cx.config.crypto))
+      cx.tickets.identity ??= resumedFrom.identity;
+  }
   return {
     at: 'connected',
     kdf,
@@ -34,6 +40,7 @@ export function onFinished(
     exporterSecret: flight.exporterSecret,
     resumptionSecret,
     canResume: flight.canResume,
+    reissue: flight.reissue,
     group: flight.group?.id ?? resumedFrom?.group,
     postHandshakeAuth: flight.canAuthenticateLater ? { transcript, request: undefined } : undefined,
     info: {
@@ -47,8 +54,11 @@ export function onFinished(
       resumed: resumedFrom !== undefined,
       helloRetried: flight.helloRetried,
       peer: client,
+      pskIdentity: flight.pskIdentity,
       authenticatedAt: resumedFrom?.authenticatedAt ?? cx.config.clock.now(),
       ocspResponse: undefined,
+      ticketRequest: flight.ticketRequest,
+      expectedTickets: flight.expectedTickets,
     },
   };
 }

@@ -1,18 +1,13 @@
-import { equalConstantTime } from '../../bytes/index.ts';
-import type { MaybePromise } from '../../crypto/index.ts';
-import { peerFault, TlsAlertError } from '../../errors/index.ts';
-import { EarlyStage, finishedMac, type Transcript } from '../../schedule/index.ts';
-import {
-  MAX_TICKET_LIFETIME_SECONDS,
-  type TicketDecline,
-  type TicketQuestion,
-  type TicketSealer,
-  type TicketState,
-} from '../../tickets/index.ts';
-import { bindersLength, type ClientHello } from '../../wire/index.ts';
-import type { ServerConfig, Suite } from '../config.ts';
-import { ask, isPromise, type Next, type Received } from '../context.ts';
-import { hashOfSuite } from '../suites.ts';
+import { EarlyStage, type Transcript } from '../../schedule/index.ts';
+import type { TicketDecline, TicketSealer, TicketState } from '../../tickets/index.ts';
+import type { ClientHello, PskIdentity } from '../../wire/index.ts';
+import type { Suite } from '../config.ts';
+import { ask, type Next, type Received } from '../context.ts';
+import { answerOr, outcomeOf } from '../outcome.ts';
+import { checkBinder } from './binder.ts';
+import { confirmTicket } from './confirm.ts';
+import { findExternalPsk } from './find-psk.ts';
+import { judge, suiteFor } from './judge.ts';
 import type { Decision } from './negotiate.ts';
 import type { ServerContext, ServerState } from './states.ts';
 
@@ -22,131 +17,136 @@ export interface Redeemed {
   readonly identityIndex: number;
   readonly suite: Suite;
   readonly early: EarlyStage;
+  /** False when the application's verdict was `accept_without_early_data`. */
+  readonly earlyDataAllowed: boolean;
+  /** The application's verdict was `accept_and_reissue`: tickets follow as after a full handshake. */
+  readonly reissue: boolean;
 }
 
-type Go = Extract<Decision, { kind: 'go' }>;
+/** An external PSK that was accepted, with the key schedule that starts from it. */
+export interface AgreedPsk {
+  /** As it was agreed on, without what importing put around it. */
+  readonly pskIdentity: Uint8Array;
+  readonly identityIndex: number;
+  readonly suite: Suite;
+  readonly early: EarlyStage;
+}
+
+/** One identity of a ClientHello on its way to being accepted. */
+export interface Attempt {
+  readonly hello: Received<ClientHello>;
+  readonly decision: Extract<Decision, { kind: 'go' }>;
+  readonly transcript: Transcript;
+  readonly offered: PskIdentity;
+  readonly index: number;
+  readonly decline: (reason: TicketDecline) => void;
+  /** Goes on with what was accepted; without anything, in full. */
+  readonly then: (accepted: Redeemed | AgreedPsk | undefined) => Next<ServerState>;
+}
 
 /**
- * Takes the first identity that survives every check, and verifies its binder. Each one refused before it is reported.
- * Order of checks: key, content, times, hash, server name, client identity, binder.
+ * Selects the first identity that is good by its content, verifies its binder, and only then asks whatever keeps count or takes a
+ * decision (confirm.ts), so that nobody without the PSK can use up, record or probe anything.
+ *
+ * One binder is verified at most: "Servers SHOULD NOT attempt to validate multiple binders" (rfc9846#section-4.3.11). What is declined
+ * after its binder was verified therefore leads to a full handshake, not to the next identity. Each identity refused is reported.
+ *
+ * For each identity the external PSKs are asked first, as OpenSSL does: what is known there never reaches ticket keys or a KMS.
  *
  * @spec rfc9846#section-4.3.11
  */
 export function redeemTicket(
   hello: Received<ClientHello>,
-  decision: Go,
+  decision: Attempt['decision'],
   transcript: Transcript,
   cx: ServerContext,
-  then: (redeemed: Redeemed | undefined) => Next<ServerState>,
+  then: Attempt['then'],
 ): Next<ServerState> {
-  const { config } = cx;
-  const offered = hello.extensions.preSharedKey;
-  const sealer = config.tickets.sealer;
-  if (offered === undefined) return then(undefined);
+  const { config, out } = cx;
+  const psks = hello.extensions.preSharedKey;
+  if (psks === undefined) return then(undefined);
   const decline = (reason: TicketDecline, identityIndex: number): void =>
-    cx.out.emit({ type: 'ticket_declined', during: 'redeem', reason, identityIndex });
-  if (sealer === undefined || decision.pskMode === undefined) {
-    decline(sealer === undefined ? 'disabled' : 'no_usable_psk_mode', 0);
+    out.emit({ type: 'ticket_declined', during: 'redeem', reason, identityIndex });
+  const isOff = config.tickets.sealer === undefined && config.findPsk === undefined;
+  if (isOff || decision.pskMode === undefined) {
+    decline(isOff ? 'disabled' : 'no_usable_psk_mode', 0);
     return then(undefined);
   }
 
-  const count = Math.min(offered.identities.length, config.limits.pskIdentities);
+  const count = Math.min(psks.identities.length, config.limits.pskIdentities);
   const tryIdentity = (index: number): Next<ServerState> => {
     if (index === count) return then(undefined);
-    const opened = openTicket(sealer, offered.identities[index]!.identity, config.clock.now(), {
-      scopes: config.tickets.scopes,
-      serverName: hello.extensions.serverName,
-    });
-    return ask('openTicket', opened, (ticket) => {
-      const refuse = (reason: TicketDecline): Next<ServerState> => {
-        decline(reason, index);
-        return tryIdentity(index + 1);
-      };
-      if (typeof ticket === 'string') return refuse(ticket);
-      const suite = judge(ticket, hello, decision, config);
-      if (typeof suite === 'string') {
-        ticket.psk.fill(0);
-        return refuse(suite);
+    const attempt: Attempt = {
+      hello,
+      decision,
+      transcript,
+      index,
+      then,
+      offered: psks.identities[index]!,
+      decline: (reason) => decline(reason, index),
+    };
+    const refuse = (reason: TicketDecline): Next<ServerState> => {
+      decline(reason, index);
+      return tryIdentity(index + 1);
+    };
+    return findExternalPsk(attempt.offered.identity, cx, (psk) => {
+      if (psk === 'psk_lookup_failed') decline(psk, index);
+      else if (psk !== undefined) {
+        const bound = bind(suiteFor(psk.hash, decision), psk.key.bytes, psk.kind, attempt, cx);
+        if (typeof bound === 'string') return refuse(bound);
+        return then({ pskIdentity: psk.identity, identityIndex: index, ...bound });
       }
-      const early = new EarlyStage(config.crypto.kdf(suite.hash), ticket.psk);
-      ticket.psk.fill(0);
-      checkBinder(hello, index, early, suite, transcript, config);
-      return then({ ticket, identityIndex: index, suite, early });
+      return openTicket(attempt, cx, (ticket) => {
+        if (typeof ticket === 'string') return refuse(ticket);
+        const bound = bind(judge(ticket, hello, decision, config), ticket.psk, 'res', attempt, cx);
+        if (typeof bound === 'string') return refuse(bound);
+        return confirmTicket(ticket, bound, attempt, cx);
+      });
     });
   };
   return tryIdentity(0);
 }
 
-/** A sealer that fails costs the ticket, never the connection. */
-function openTicket(
-  sealer: TicketSealer,
-  ticket: Uint8Array,
-  now: number,
-  question: TicketQuestion,
-): MaybePromise<TicketState | TicketDecline> {
-  try {
-    const opened = sealer.open(ticket, now, question);
-    return isPromise(opened) ? opened.catch(failed) : opened;
-  } catch (error) {
-    return failed(error);
+export interface Bound {
+  readonly suite: Suite;
+  readonly early: EarlyStage;
+}
+
+/**
+ * Verifies the binder: from here on the client is known to have the PSK. Passes on why there is no suite. Wipes `key` in any case, also
+ * when the binder is wrong and the connection ends.
+ */
+function bind(
+  suite: Suite | TicketDecline,
+  key: Uint8Array,
+  kind: 'ext' | 'imp' | 'res',
+  { hello, transcript, index }: Attempt,
+  { config }: ServerContext,
+): Bound | TicketDecline {
+  if (typeof suite === 'string') {
+    key.fill(0);
+    return suite;
   }
-}
-
-/** An alert is the sealer's own word that the connection must end. */
-function failed(error: unknown): 'sealer_failed' {
-  if (error instanceof TlsAlertError) throw error;
-  return 'sealer_failed';
-}
-
-/** How far the clocks of two servers that share keys may differ. */
-const CLOCK_SKEW_MS = 10_000;
-
-/** The suite to resume with, or why not. Pure. */
-export function judge(
-  ticket: TicketState,
-  hello: ClientHello,
-  decision: Go,
-  config: ServerConfig,
-): Suite | TicketDecline {
-  const now = config.clock.now();
-  const lifetimeMs = Math.min(ticket.lifetimeSeconds, MAX_TICKET_LIFETIME_SECONDS) * 1000;
-  if (now - ticket.issuedAt >= lifetimeMs) return 'expired';
-  if (now - ticket.authenticatedAt >= config.reauthenticateAfterSeconds * 1000) return 'expired';
-  if (ticket.issuedAt > now + CLOCK_SKEW_MS) return 'issued_in_the_future';
-  // "The server MUST ensure that it selects a compatible PSK (if any) and cipher suite" (rfc9846#section-4.3.11).
-  const suite = decision.suites.find((s) => s.hash === hashOfSuite(ticket.cipherSuite));
-  if (suite === undefined) return 'hash_mismatch';
-  // Another name may mean another certificate, another tenant: what the ticket authenticated does not hold there.
-  if (ticket.serverName?.toLowerCase() !== hello.extensions.serverName?.toLowerCase()) return 'server_name_mismatch';
-  if (!isGoodEnough(ticket, config)) return 'client_certificate_required';
-  if (decision.pskMode === 'psk_dhe_ke' && decision.exchange === undefined) return 'no_usable_psk_mode';
-  return suite;
-}
-
-/** Whether a full handshake would let this client in today. */
-function isGoodEnough({ client }: TicketState, { clientAuth, rejectUnauthorized }: ServerConfig): boolean {
-  if (clientAuth === 'none') return true;
-  if (client.chain.length === 0) return clientAuth === 'request';
-  return client.authorized || !rejectUnauthorized;
-}
-
-/** @spec rfc9846#section-4.3.11.2 */
-function checkBinder(
-  hello: Received<ClientHello>,
-  index: number,
-  early: EarlyStage,
-  suite: Suite,
-  transcript: Transcript,
-  config: ServerConfig,
-): void {
   const kdf = config.crypto.kdf(suite.hash);
-  const psks = hello.extensions.preSharedKey!;
-  const truncated = hello.raw.subarray(0, hello.raw.length - bindersLength(psks));
-  const binderKey = early.binderKey('res');
-  const expected = finishedMac(kdf, binderKey, transcript.hashWith(truncated, kdf));
-  binderKey.wipe();
-  if (!equalConstantTime(expected, psks.binders[index]!)) {
-    early.wipe();
-    throw peerFault('client_hello.bad_binder', `identity ${index}`);
-  }
+  const early = new EarlyStage(kdf, key);
+  key.fill(0);
+  checkBinder(hello, index, early, kind, kdf, transcript);
+  return { suite, early };
+}
+
+/** A sealer that fails or is slow costs the ticket, never the connection. */
+function openTicket(
+  { hello, offered }: Attempt,
+  { config }: ServerContext,
+  then: (ticket: TicketState | TicketDecline) => Next<ServerState>,
+): Next<ServerState> {
+  const { sealer, scopes, deadlineMs } = config.tickets;
+  if (sealer === undefined) return then('disabled');
+  const question = { scopes, serverName: hello.extensions.serverName };
+  const opened = outcomeOf<Awaited<ReturnType<TicketSealer['open']>>>(
+    () => sealer.open(offered.identity, config.clock.now(), question),
+    { clock: config.clock, deadlineMs },
+    (late) => typeof late !== 'string' && late.psk.fill(0),
+  );
+  return ask('openTicket', opened, (outcome) => then(answerOr(outcome, 'sealer_failed', 'sealer_failed')));
 }

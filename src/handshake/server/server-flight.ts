@@ -11,6 +11,7 @@ import { certificateRequest } from './client-auth.ts';
 import type { Authentication } from './client-hello.ts';
 import { acceptEarlyData } from './early-data.ts';
 import type { Decision } from './negotiate.ts';
+import { ticketsToExpect } from './plan.ts';
 import type { Retry, ServerContext, ServerFlight, ServerState } from './states.ts';
 
 /** Everything that was decided about a ClientHello. */
@@ -43,18 +44,20 @@ export function sendServerFlight(plan: Plan, cx: ServerContext): Next<ServerStat
 
 /** With psk_ke there is no key exchange, whatever shares came. */
 function usedExchange({ decision, authentication }: Plan): Plan['decision']['exchange'] {
-  return 'ticket' in authentication && decision.pskMode === 'psk_ke' ? undefined : decision.exchange;
+  return 'early' in authentication && decision.pskMode === 'psk_ke' ? undefined : decision.exchange;
 }
 
 function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: ServerContext): Next<ServerState> {
   const { config, out } = cx;
   const { hello, authentication, transcript } = plan;
   const redeemed = 'ticket' in authentication ? authentication : undefined;
-  const suite = redeemed?.suite ?? plan.decision.suites[0];
+  /** Of a ticket or agreed on: there are no certificates then. */
+  const psk = 'early' in authentication ? authentication : undefined;
+  const suite = psk?.suite ?? plan.decision.suites[0];
   const kdf = config.crypto.kdf(suite.hash);
   if (plan.retry === undefined) transcript.start(kdf);
   transcript.add(hello.raw);
-  const early = redeemed?.early ?? new EarlyStage(kdf);
+  const early = psk?.early ?? new EarlyStage(kdf);
   const { earlyData } = plan;
   if (earlyData !== undefined) acceptEarlyData(earlyData, early, transcript, hello.random, suite, cx);
   const send = (message: HandshakeMessage | Uint8Array): void => {
@@ -74,7 +77,7 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
     extensions: {
       supportedVersions: ProtocolVersion.tls13,
       ...(group && publicValue && { keyShare: { group: group.id, keyExchange: publicValue } }),
-      ...(redeemed && { preSharedKey: redeemed.identityIndex }),
+      ...(psk && { preSharedKey: psk.identityIndex }),
     },
   });
   // "The server's dummy change_cipher_spec follows its first handshake message" (rfc9846#appendix-E.4).
@@ -91,6 +94,20 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
   // Early data comes first, under its own keys.
   if (earlyData === undefined) out.setReadKeys('handshake', trafficKeys(kdf, clientHandshakeSecret, suite.aead));
 
+  const expectedTickets = ticketsToExpect(
+    {
+      resumed: redeemed !== undefined,
+      ticketRequest: hello.extensions.ticketRequest,
+      peer: redeemed?.ticket.client ?? { chain: [], authorized: false },
+      serverName: hello.extensions.serverName,
+      alpn: plan.alpn,
+      authenticatedAt: redeemed?.ticket.authenticatedAt ?? config.clock.now(),
+      pskIdentity: 'pskIdentity' in authentication ? authentication.pskIdentity : undefined,
+    },
+    redeemed?.reissue === true,
+    plan.decision.pskMode !== undefined,
+    cx,
+  );
   send({
     type: 'encrypted_extensions',
     extensionTypes: [],
@@ -100,6 +117,7 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
       ...(hello.extensions.recordSizeLimit !== undefined &&
         config.recordSizeLimit !== undefined && { recordSizeLimit: config.recordSizeLimit }),
       ...(earlyData !== undefined && { earlyData: true as const }),
+      ...(expectedTickets !== undefined && { expectedTickets }),
     },
   });
 
@@ -113,21 +131,30 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
       clientRandom: hello.random,
       clientHandshakeSecret,
       resumedFrom: redeemed?.ticket,
+      pskIdentity: 'pskIdentity' in authentication ? authentication.pskIdentity : undefined,
+      reissue: redeemed?.reissue ?? false,
       serverName: hello.extensions.serverName,
       alpn: plan.alpn,
       group: group && { id: group.id, name: group.name },
       signatureScheme,
       helloRetried: plan.retry !== undefined,
       canResume: plan.decision.pskMode !== undefined,
-      canAuthenticateLater: hello.extensions.postHandshakeAuth === true && config.verifier !== undefined,
+      // "servers which are authenticating with an external PSK MUST NOT … request post-handshake authentication" (rfc9846#section-4.4.2).
+      canAuthenticateLater:
+        hello.extensions.postHandshakeAuth === true &&
+        config.verifier !== undefined &&
+        !('pskIdentity' in authentication),
+      ticketRequest: hello.extensions.ticketRequest,
+      expectedTickets,
     });
-    const asked = redeemed === undefined && config.clientAuth !== 'none';
+    const asked = psk === undefined && config.clientAuth !== 'none';
     if (asked) return { at: 'expect_certificate', flight };
-    const client = redeemed?.ticket.client ?? { chain: [], authorized: false };
+    // Whoever has the external PSK is authenticated by it.
+    const client = redeemed?.ticket.client ?? { chain: [], authorized: psk !== undefined };
     return { at: earlyData === undefined ? 'expect_finished' : 'expect_end_of_early_data', flight, client };
   };
 
-  if ('ticket' in authentication) return finish(undefined);
+  if ('early' in authentication) return finish(undefined);
   if (config.clientAuth !== 'none') {
     send(certificateRequest(config, new Uint8Array(0)));
   }

@@ -2,11 +2,12 @@ import type { Secret } from '../../bytes/index.ts';
 import type { Kdf } from '../../crypto/index.ts';
 import type { PeerIdentity } from '../../peer-auth/index.ts';
 import type { MainStage, Transcript } from '../../schedule/index.ts';
-import type { TicketState } from '../../tickets/index.ts';
+import type { ConnectionTickets, TicketState } from '../../tickets/index.ts';
 import type { ClientHello } from '../../wire/index.ts';
 import type { ServerConfig, Suite } from '../config.ts';
 import { type Connected, onKeyUpdate } from '../connected.ts';
 import type { HandlerTable, Output } from '../context.ts';
+import type { ConnectionInfo } from '../events.ts';
 import type { ShownCertificate } from '../peer-certificate.ts';
 import { onCertificate, onCertificateVerify } from './client-auth.ts';
 import { onClientHello, onSecondClientHello } from './client-hello.ts';
@@ -67,6 +68,10 @@ export interface ServerFlight {
   readonly exporterSecret: Secret;
   readonly main: MainStage;
   readonly resumedFrom: TicketState | undefined;
+  /** Of the external PSK. */
+  readonly pskIdentity: Uint8Array | undefined;
+  /** The application wants tickets as after a full handshake. */
+  readonly reissue: boolean;
   readonly serverName: string | undefined;
   readonly alpn: string | undefined;
   readonly group: { readonly id: number; readonly name: string } | undefined;
@@ -74,12 +79,17 @@ export interface ServerFlight {
   readonly helloRetried: boolean;
   /** Whether this client can use tickets at all. */
   readonly canResume: boolean;
+  /** RFC 9149: what the client asked for, and what it was told to expect. */
+  readonly ticketRequest: ConnectionInfo['ticketRequest'];
+  readonly expectedTickets: number | undefined;
   /** Whether this client can be asked for a certificate after the handshake. */
   readonly canAuthenticateLater: boolean;
 }
 
 export interface ServerConnected extends Connected {
   readonly canResume: boolean;
+  /** The verdict about the redeemed ticket was `accept_and_reissue`. */
+  readonly reissue: boolean;
   /** Code point of the key exchange group, for the tickets. */
   readonly group: number | undefined;
   /** `undefined` when this client cannot be asked for a certificate any more: nothing of the transcript is kept then. */
@@ -105,11 +115,17 @@ export interface OutstandingRequest {
 
 /** The ticket settings of one connection. The application may change them at any time. */
 export interface TicketControl {
-  /** How many tickets follow a full handshake; read again before each one. `undefined`: as the config says. */
+  /** `numTickets`; read again before each ticket. `undefined`: as the config says. */
   count: number | undefined;
   appData: Uint8Array;
   /** Tickets generated so far; the next ticket's nonce. */
   generated: number;
+  /** Whom tickets speak for, when the application says. `undefined`: the client's certificate. */
+  identity: string | undefined;
+  /** `undefined` until the first decision point. */
+  log: ConnectionTickets | undefined;
+  /** Application data of the client has arrived. */
+  dataReceived: boolean;
 }
 
 export interface ServerContext {

@@ -21,6 +21,7 @@ import { signatureAlgorithms, signatureAlgorithmsCert } from './signature-algori
 import { certificateStatus, statusRequest, statusRequestEmpty } from './status-request.ts';
 import { supportedGroups } from './supported-groups.ts';
 import { selectedVersion, supportedVersions } from './supported-versions.ts';
+import { expectedTickets, ticketRequest } from './ticket-request.ts';
 
 /** The messages that have extensions, abbreviated as in the table of rfc9846#section-4.3. */
 export type ExtensionMessage = 'CH' | 'SH' | 'HRR' | 'EE' | 'CR' | 'CT' | 'NST';
@@ -100,6 +101,7 @@ export const CLIENT_HELLO: ExtensionTable<ClientHelloExtensions> = {
     recordSizeLimit,
     certificateAuthorities,
     postHandshakeAuth,
+    ticketRequest,
     cookie,
     pskKeyExchangeModes,
     earlyData,
@@ -129,6 +131,7 @@ export const ENCRYPTED_EXTENSIONS: ExtensionTable<EncryptedExtensionsValues> = {
     recordSizeLimit,
     serverName: serverNameAcknowledgement,
     earlyData,
+    expectedTickets,
   },
 };
 

@@ -58,6 +58,7 @@ const clientHello: fc.Arbitrary<ClientHello> = fc.record({
       keyShare: some(keyShare, 0),
       pskKeyExchangeModes: some(u8),
       earlyData: yes,
+      ticketRequest: fc.record({ newSessionCount: u8, resumptionCount: u8 }),
       cookie: bytes(1, 40),
       supportedVersions: some(u16),
       preSharedKey,
@@ -93,7 +94,14 @@ const messages: { [T in MessageType]: fc.Arbitrary<Extract<HandshakeMessage, { t
     type: fc.constant('encrypted_extensions' as const),
     extensionTypes: fc.constant([]),
     extensions: fc.record(
-      { serverName: yes, supportedGroups: some(u16), alpn: protocol, recordSizeLimit: u16, earlyData: yes },
+      {
+        serverName: yes,
+        supportedGroups: some(u16),
+        alpn: protocol,
+        recordSizeLimit: u16,
+        earlyData: yes,
+        expectedTickets: u8,
+      },
       optional,
     ),
   }),

@@ -32,6 +32,8 @@ export interface ClientHelloExtensions {
   readonly keyShare?: readonly KeyShareEntry[];
   readonly pskKeyExchangeModes?: readonly number[];
   readonly earlyData?: true;
+  /** RFC 9149: how many tickets the client wants, 0 to 255 each. */
+  readonly ticketRequest?: { readonly newSessionCount: number; readonly resumptionCount: number };
   readonly cookie?: Uint8Array;
   readonly supportedVersions?: readonly number[];
   /** Must be last on the wire; the writer takes care of it. */
@@ -98,6 +100,8 @@ export interface EncryptedExtensionsValues {
   readonly alpn?: string;
   readonly recordSizeLimit?: number;
   readonly earlyData?: true;
+  /** RFC 9149: how many tickets the server means to send, 0 to 255. */
+  readonly expectedTickets?: number;
 }
 
 export interface EncryptedExtensions {
