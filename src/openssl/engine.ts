@@ -31,7 +31,7 @@ export function createEngine(ssl: Ssl, onEvent: (event: TlsEvent) => void): TlsE
   const groups = settings.groups ?? defaultGroups();
   const config = createClientConfig({
     ...commonOptions(ssl),
-    ...(settings.certCallback && { chooseCredential: () => askForCertificate(ssl) }),
+    ...(settings.certCallback && { chooseCredential: (request) => afterAsking(ssl, () => pick(ssl, request)) }),
     alpn: settings.alpn,
     keyShareCount: keyShareCount(groups),
     middleboxCompatibility: settings.has(c.SSL_OP_ENABLE_MIDDLEBOX_COMPAT),
@@ -101,17 +101,30 @@ function onHello(ssl: Ssl, hello: ClientHelloInfo): ServerConfig | undefined {
   return serverConfig(ssl);
 }
 
-/** Server: after a ticket was not enough. Asks the program, then takes the first certificate that the client can verify. */
-function chooseCredential(ssl: Ssl, hello: ClientHelloInfo): Credential | undefined | Promise<Credential | undefined> {
-  const choose = (): Credential | undefined => {
-    const { notResumable, certificates } = ssl.settings;
+/** Server: after a ticket was not enough. */
+function chooseCredential(ssl: Ssl, hello: ClientHelloInfo): MaybeLater<Credential> {
+  return afterAsking(ssl, () => {
+    const { notResumable } = ssl.settings;
     if (notResumable && ssl.callBack(() => notResumable(ssl, 0))) ssl.forbidResumption();
-    return certificates.credentials.find(({ signer }) =>
-      signer.schemes.some((scheme) => hello.signatureSchemes.includes(scheme)),
-    );
-  };
+    return pick(ssl, hello);
+  });
+}
+
+/** The first certificate that the peer can verify, of those that are set now. */
+function pick(
+  { settings }: Ssl,
+  { signatureSchemes }: { readonly signatureSchemes: readonly number[] },
+): Credential | undefined {
+  return settings.certificates.credentials.find(({ signer }) =>
+    signer.schemes.some((scheme) => signatureSchemes.includes(scheme)),
+  );
+}
+
+type MaybeLater<T> = T | undefined | Promise<T | undefined>;
+
+function afterAsking<T>(ssl: Ssl, then: () => T | undefined): MaybeLater<T> {
   const asked = askForCertificate(ssl);
-  return asked instanceof Promise ? asked.then(choose) : choose();
+  return asked instanceof Promise ? asked.then(then) : then();
 }
 
 /** The certificate callback: 1 goes on with what is set then, 0 ends the connection, less than that waits. */

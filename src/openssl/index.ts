@@ -83,6 +83,7 @@ export {
   SSL_CIPHER_get_version,
   SSL_CIPHER_standard_name,
   SSL_get_current_cipher,
+  SSL_SESSION_get0_cipher,
 } from './cipher.ts';
 export {
   SSL_CTX_set_client_hello_cb,

@@ -49,7 +49,8 @@ for (const scenario of SCENARIOS) {
       return;
     }
     const real = logOf(scenario, libssl.api);
-    if (differs === undefined) {
+    if (scenario.olderReleases?.some((one) => isDeepStrictEqual(one, real))) return;
+    if (differs === undefined || (differs.endsWithRelease && isDeepStrictEqual(log, real))) {
       assert.deepEqual(log, real, `ours, and then OpenSSL ${libssl.version}`);
       return;
     }

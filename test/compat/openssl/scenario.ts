@@ -35,7 +35,11 @@ export interface Scenario {
     readonly ours: Log;
     /** One for each release that behaves in its own way. */
     readonly libssl: readonly Log[];
+    /** Newer releases do as we do. */
+    readonly endsWithRelease?: boolean;
   };
+  /** What other releases do, where the reference and ours agree. */
+  readonly olderReleases?: readonly Log[];
 }
 
 export const identity: TestIdentity = await makeIdentity();

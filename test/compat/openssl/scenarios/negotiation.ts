@@ -414,13 +414,8 @@ export const negotiation: readonly Scenario[] = [
       return [world.finish(pair)];
     },
   },
-  ...(
-    [
-      ['TLS_AES_128_GCM_SHA256', { reused: [0, 0], tickets: 2 }],
-      ['TLS_CHACHA20_POLY1305_SHA256', { reused: [0, 0], tickets: 2 }],
-    ] as const
-  ).map(
-    ([suite]): Scenario => ({
+  ...(['TLS_AES_128_GCM_SHA256', 'TLS_CHACHA20_POLY1305_SHA256'] as const).map(
+    (suite): Scenario => ({
       name: `a ticket of TLS_AES_256_GCM_SHA384 when the server has ${suite} only`,
       run(api) {
         const world = new World(api);
@@ -428,6 +423,8 @@ export const negotiation: readonly Scenario[] = [
         api.SSL_CTX_set_ciphersuites(world.serverCtx, suite);
         return [world.resume(world.sessions[0])];
       },
+      // Before the spring of 2026.
+      olderReleases: [[{ reused: [0, 0], tickets: 0 }]],
     }),
   ),
   {
@@ -567,6 +564,7 @@ export const negotiation: readonly Scenario[] = [
     },
     differs: {
       row: '`NumTickets` takes any text',
+      endsWithRelease: true,
       ours: [
         [0, 'bad value', 2],
         [0, 'bad value', 2],
