@@ -1,7 +1,8 @@
 import { CipherSuite } from '../wire/registry.ts';
 import { expectBytes, unwrap } from './arguments.ts';
 import { Ssl } from './connection.ts';
-import { Opaque, type SSL, type SSL_CIPHER } from './types.ts';
+import { sessionOf } from './session.ts';
+import { Opaque, type SSL, type SSL_CIPHER, type SSL_SESSION } from './types.ts';
 
 class Cipher extends Opaque<'SSL_CIPHER'> {
   readonly codePoint: number;
@@ -25,6 +26,12 @@ function cipherOf(cipher: SSL_CIPHER | null): Cipher | undefined {
 /** The suite of the connection, `null` before the handshake. */
 export function SSL_get_current_cipher(ssl: SSL | null): SSL_CIPHER | null {
   const suite = unwrap('ssl', ssl, Ssl)?.info?.cipherSuite;
+  return (suite !== undefined && CIPHERS.get(suite)) || null;
+}
+
+/** The suite of a session. */
+export function SSL_SESSION_get0_cipher(session: SSL_SESSION | null): SSL_CIPHER | null {
+  const suite = sessionOf(session)?.fields.cipherSuite;
   return (suite !== undefined && CIPHERS.get(suite)) || null;
 }
 

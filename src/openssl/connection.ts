@@ -1,13 +1,13 @@
 import type { ConnectionInfo, TlsEngine, TlsEvent } from '../connection/index.ts';
 import { AlertDescription, type AlertName, TlsAlertError } from '../errors/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
-import type { TicketState } from '../tickets/index.ts';
+import { Inbox, PendingWrite } from './buffers.ts';
 import * as c from './constants.ts';
 import { createEngine } from './engine.ts';
 import { pushError } from './error-queue.ts';
+import { Questions } from './questions.ts';
 import { reasonOfAlert, reasonOfFault, SSL_REASON } from './reasons.ts';
 import { SessionHolder } from './session-holder.ts';
-import { connectionSealer, type SealerHost } from './session-tickets.ts';
 import { Transport } from './transport.ts';
 import { type TrustStore, type VerifyCallback, type VerifyTarget, verifyCode } from './verify.ts';
 
@@ -16,19 +16,12 @@ const WRITE_STEP = 16_384;
 /** What the engine takes at one time. */
 const MOST_QUEUED_TICKETS = 1_024;
 
-/** A write that the transport did not take whole, and that has to be repeated. */
-interface PendingWrite {
-  readonly data: Uint8Array;
-  /** Bytes of `data` that are in records already. */
-  readonly sealed: number;
-}
-
 /** One connection: an engine between two BIOs. I/O methods return as the C functions do. */
-export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
+export class Ssl extends SessionHolder implements VerifyTarget {
   references = 1;
   readonly transport: Transport = new Transport();
   readonly exData: Map<number, unknown> = new Map();
-  /** Client: the name sent to the server. */
+  /** The name that the client sends, or sent. */
   serverName: string | undefined;
   /** Client: the name its certificate must have. */
   verifyHost: string | undefined;
@@ -40,12 +33,13 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
   keyUpdate: number = c.SSL_KEY_UPDATE_NONE;
 
   engine: TlsEngine | undefined;
-  #plaintext: Uint8Array[] = [];
+  /** Inside callbacks, and while they are to be asked again. */
+  questions: Questions = new Questions(this);
+  #inbox = new Inbox();
   #inDoneCallback = false;
   #failed = false;
-  #contextMissing = false;
-  #sealedState: TicketState | undefined;
-  #ticketsIssued = 0;
+  /** The peer sent a fatal alert, or its bytes ended. */
+  #endOfInput = false;
   #pendingWrite: PendingWrite | undefined;
   /** Tickets requested and not yet generated. */
   #requested = 0;
@@ -80,17 +74,22 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
     return this.#flushing || (this.#pendingWrite === undefined && this.#hasQueued);
   }
 
+  get phase(): 'before' | 'during' | 'done' | 'failed' {
+    if (this.#failed) return 'failed';
+    return this.engine === undefined ? 'before' : this.info === undefined ? 'during' : 'done';
+  }
+
   get #hasQueued(): boolean {
     return this.#requested > 0 || this.keyUpdate !== c.SSL_KEY_UPDATE_NONE;
   }
 
   /** Bytes that can be read without touching the transport. */
   get pending(): number {
-    return this.#plaintext.reduce((sum, bytes) => sum + bytes.length, 0);
+    return this.#inbox.length;
   }
 
   get hasPending(): boolean {
-    return this.#plaintext.length > 0 || this.transport.midRecord;
+    return !this.#inbox.empty || this.transport.midRecord;
   }
 
   // ---- tickets
@@ -100,12 +99,14 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
     this.#updateTicketCount();
   }
 
-  /** The number as the engine is to see it now: none where they could never be redeemed. */
+  /** The number as the engine is to see it now. */
   #updateTicketCount(): void {
-    if (this.engine === undefined || this.role !== 'server') return;
-    const { settings, sessionCtx } = this;
-    const useless = settings.has(c.SSL_OP_NO_TICKET) && (sessionCtx.cacheMode & c.SSL_SESS_CACHE_SERVER) === 0;
-    this.engine.numTickets = useless || settings.sidContextMissing ? 0 : settings.numTickets;
+    if (this.engine !== undefined && this.role === 'server') this.engine.numTickets = this.automaticTickets;
+  }
+
+  /** The program wants no tickets after this full handshake. */
+  forbidResumption(): void {
+    this.notResumable = true;
   }
 
   /** SSL_new_session_ticket: queues one ticket, if that is possible now. */
@@ -119,25 +120,17 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
     return true;
   }
 
-  onSeal(state: TicketState): void {
-    this.#sealedState = state;
-  }
-
-  onMissingContext(): void {
-    this.#contextMissing = true;
-  }
-
   // ---- I/O
 
   /** SSL_do_handshake: 1 when there is nothing left to do. */
   handshake(): number {
-    if (!this.#begin()) return -1;
+    if (!this.#begin(SSL_REASON.CONNECTION_TYPE_NOT_SET)) return -1;
     return this.handshakeDone ? this.#sendQueued() : this.#runHandshake();
   }
 
   read(into: Uint8Array, peek: boolean): number {
-    if (!this.#begin()) return this.#failed && this.#plaintext.length > 0 ? this.#takePlaintext(into, peek) : -1;
-    if (this.#plaintext.length === 0 && (this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0) return 0;
+    if (!this.#begin()) return this.#failed && !this.#inbox.empty ? this.#inbox.read(into, peek) : -1;
+    if (this.#inbox.empty && (this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0) return 0;
     let blocked = false;
     if (this.inInit) {
       const done = this.handshake();
@@ -145,23 +138,25 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
       blocked = done <= 0 && this.#flushing && this.want === c.SSL_WRITING;
       if (done <= 0 && !blocked) return done;
     }
-    while (this.#plaintext.length === 0) {
+    while (this.#inbox.empty) {
       if ((this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0) return 0;
-      if (!this.#readRecord()) return -1;
-      if (this.#plaintext.length === 0 && (this.settings.mode & c.SSL_MODE_AUTO_RETRY) === 0 && this.shutdown === 0) {
+      if (!this.#readRecord()) return this.#endOfInput ? 0 : -1;
+      if (this.#inbox.empty && (this.settings.mode & c.SSL_MODE_AUTO_RETRY) === 0 && this.shutdown === 0) {
         this.want = c.SSL_READING;
         return -1;
       }
     }
     this.want = c.SSL_NOTHING;
-    return this.#takePlaintext(into, peek);
+    return this.#inbox.read(into, peek);
   }
 
   write(data: Uint8Array): number {
     if (!this.#begin()) return -1;
     if ((this.shutdown & c.SSL_SENT_SHUTDOWN) !== 0) return this.fail(SSL_REASON.PROTOCOL_IS_SHUTDOWN);
     const pending = this.#pendingWrite;
-    if (pending !== undefined && !this.#isRepetition(data, pending)) return this.fail(SSL_REASON.BAD_WRITE_RETRY);
+    const mayMove = (this.settings.mode & c.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER) !== 0;
+    const fault = pending?.faultOf(data, mayMove);
+    if (fault) return this.fail(fault === 'too short' ? SSL_REASON.BAD_LENGTH : SSL_REASON.BAD_WRITE_RETRY);
     if (pending === undefined && this.inInit) {
       const done = this.handshake();
       if (done <= 0) return done;
@@ -171,7 +166,7 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
       const flushed = this.#flush();
       if (flushed === 'broken') return this.#syscall();
       if (flushed === 'blocked') {
-        if (sealed > 0) this.#pendingWrite = { data, sealed };
+        if (sealed > 0) this.#pendingWrite = new PendingWrite(data, sealed);
         return -1;
       }
       const partial = (this.settings.mode & c.SSL_MODE_ENABLE_PARTIAL_WRITE) !== 0 && sealed > 0;
@@ -202,7 +197,7 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
     if (flushed === 'broken') return this.#syscall();
     if (flushed === 'blocked') return -1;
     while (alreadySent && (this.shutdown & c.SSL_RECEIVED_SHUTDOWN) === 0) {
-      if (this.#plaintext.length > 0) return this.fail(SSL_REASON.APPLICATION_DATA_AFTER_CLOSE_NOTIFY);
+      if (!this.#inbox.empty) return this.fail(SSL_REASON.APPLICATION_DATA_AFTER_CLOSE_NOTIFY);
       if (!this.#readRecord()) return -1;
     }
     return (this.shutdown & c.SSL_RECEIVED_SHUTDOWN) === 0 ? 0 : 1;
@@ -249,36 +244,38 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
 
   /** SSL_clear: ready for another connection with the same settings. */
   reset(): void {
-    if (this.spoilSession() || this.role !== 'client') this.setSession(undefined);
+    this.resetSession();
+    if (this.role !== 'client') this.serverName = undefined;
     this.engine = undefined;
+    this.questions = new Questions(this);
     this.transport.reset();
-    this.#plaintext = [];
-    this.handshakeDone = this.#failed = this.#contextMissing = this.#flushing = false;
-    this.#ticketsIssued = this.#requested = this.shutdown = 0;
+    this.#inbox = new Inbox();
+    this.handshakeDone = this.#endOfInput = this.#failed = this.#flushing = false;
+    this.#requested = this.shutdown = 0;
     this.#pendingWrite = undefined;
     this.want = c.SSL_NOTHING;
     this.cause = undefined;
     this.keyUpdate = c.SSL_KEY_UPDATE_NONE;
-    this.verifyResult = c.X509_V_OK;
   }
 
   // ---- inside
 
   /** Whether I/O is possible: a role, BIOs, no failure. Makes the engine when the first call comes. */
-  #begin(): boolean {
+  #begin(withoutRole: number = SSL_REASON.UNINITIALIZED): boolean {
     this.want = c.SSL_NOTHING;
     this.cause = this.#failed ? 'ssl' : undefined;
     if (this.#failed) return false;
     // From inside a callback of its own a connection does no I/O.
     if (this.#busy) return this.#syscall() > 0;
-    if (this.role === undefined) return this.#refuse(SSL_REASON.CONNECTION_TYPE_NOT_SET);
+    if (this.role === undefined) return this.#refuse(withoutRole);
     if (this.transport.rbio === undefined || this.transport.wbio === undefined) {
       return this.#refuse(SSL_REASON.BIO_NOT_SET);
     }
     if (this.engine === undefined) {
-      const { info } = this.ctx;
-      if (info) this.callBack(() => info(this, c.SSL_CB_HANDSHAKE_START, 1));
-      this.engine = createEngine(this, connectionSealer(this), (event) => this.#onEvent(event));
+      this.#tell(c.SSL_CB_HANDSHAKE_START, 1);
+      this.ctx.statistics[this.role === 'server' ? 'accept' : 'connect']++;
+      this.engine = createEngine(this, (event) => this.#onEvent(event));
+      if (this.role === 'server' && this.ctx.clientHello !== null) this.questions.watchForHello();
       this.#updateTicketCount();
     }
     return true;
@@ -315,7 +312,7 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
     let taken = false;
     for (;;) {
       const flushed = this.#flush();
-      if (flushed === 'blocked') return -1;
+      if (flushed === 'blocked' || this.#failed) return -1;
       if (flushed === 'broken') this.transport.discard();
       this.#flushing = false;
       if (taken || !this.#hasQueued) return 1;
@@ -351,18 +348,16 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
   #readRecord(): boolean {
     if (this.#failed) return false;
     const engine = this.engine!;
+    if (!this.#ask()) return false;
     if (!engine.wantsInput && !engine.readClosed) {
       this.want = c.SSL_ASYNC_PAUSED;
       return false;
     }
     const outcome = this.transport.readRecord((bytes) => {
-      this.#call((one) => one.receive(bytes));
+      if (!this.questions.hold(bytes)) this.#call((one) => one.receive(bytes));
       return !this.#failed;
     });
-    if (this.#contextMissing && !this.#failed) {
-      this.#call((one) => one.abort('internal_error'));
-      this.#end(SSL_REASON.SESSION_ID_CONTEXT_UNINITIALIZED);
-    }
+    if (outcome === 'record' && !this.#ask()) return false;
     if (outcome === 'blocked') this.want = c.SSL_READING;
     if (outcome === 'broken') this.#syscall();
     if (outcome === 'end') {
@@ -376,7 +371,22 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
     return outcome === 'record' && !this.#failed;
   }
 
-  /** Lets the engine do something, collects what it has to send, and throws what a callback threw. */
+  /** Asks the program what is to be asked, and lets the engine have what waited for that. False when it is not possible to go on. */
+  #ask(): boolean {
+    this.#busy = true;
+    const { want, input } = this.questions.ask();
+    this.#busy = false;
+    if (want !== undefined) this.want = want;
+    if (this.fatalReason !== undefined) this.#call(() => {});
+    else if (input !== undefined) {
+      for (const bytes of input) this.#call((engine) => engine.receive(bytes));
+      return this.#ask();
+    }
+    if (this.#failed) this.#flush();
+    return want === undefined && !this.#failed;
+  }
+
+  /** Lets the engine do something, collects what it has to send, ends it if it must, and throws what a callback threw. */
   #call(run: (engine: TlsEngine) => void): void {
     const engine = this.engine!;
     this.#busy = true;
@@ -384,6 +394,11 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
       run(engine);
     } finally {
       this.#busy = false;
+    }
+    if (this.fatalReason !== undefined && !this.#failed) {
+      engine.abort('internal_error');
+      this.#end(this.fatalReason);
+      this.#tell(c.SSL_CB_WRITE_ALERT, 0x200 | AlertDescription.internal_error);
     }
     this.transport.send(engine.pull());
     while (engine.next() !== undefined) {} // onEvent has seen them all
@@ -395,26 +410,28 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
   #onEvent(event: TlsEvent): void {
     switch (event.type) {
       case 'data':
-        this.#plaintext.push(event.bytes);
+        this.#inbox.push(event.bytes);
         break;
       case 'secure':
         this.#onSecure(event.info);
         break;
       case 'ticket': {
         const { ticket } = event;
-        this.issue({ ticket, id: nodeCrypto.kdf('sha256').hash(ticket.ticket) }, c.SSL_SESS_CACHE_CLIENT, true);
+        this.ticketReceived({ ticket, id: nodeCrypto.kdf('sha256').hash(ticket.ticket) });
         break;
       }
       case 'ticket_issued': {
         // Each ticket in a record of its own, as OpenSSL does it.
         this.transport.send(this.engine!.pull());
         if (this.#generating !== undefined) this.#generating--;
-        const id = this.settings.has(c.SSL_OP_NO_TICKET) ? event.ticket : nodeCrypto.random(32);
-        const replaces = this.#ticketsIssued++ > 0 || this.info?.resumed === true;
-        this.issue({ id, state: this.#sealedState }, c.SSL_SESS_CACHE_SERVER, replaces);
+        this.ticketIssued();
         this.#updateTicketCount();
         break;
       }
+      case 'ticket_declined':
+        if (event.reason === 'expired' && event.during === 'redeem') this.sessionCtx.statistics.timeouts++;
+        this.#updateTicketCount();
+        break;
       case 'end':
         this.shutdown |= c.SSL_RECEIVED_SHUTDOWN;
         break;
@@ -431,66 +448,49 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
   }
 
   #onSecure(info: ConnectionInfo): void {
-    const { sessionCtx } = this;
     if (info.resumed) {
       const code = info.peer.authorizationError;
       this.verifyResult = code === undefined ? c.X509_V_OK : verifyCode(code);
     }
-    if (this.role === 'client') {
-      // A session of a client's cache is offered once.
-      if (info.resumed && this.session && (sessionCtx.cacheMode & c.SSL_SESS_CACHE_CLIENT) !== 0) {
-        this.session.notResumable = true;
-      }
-      if (!info.resumed) this.replaceSession({ id: new Uint8Array(0) }, info);
-    } else {
-      this.replaceSession({ id: nodeCrypto.random(32) }, info);
-    }
+    this.ctx.statistics[this.role === 'server' ? 'acceptGood' : 'connectGood']++;
+    this.beginSession(info, this.engine!.ticketAppData);
     this.#updateTicketCount();
-    const { info: onInfo } = this.ctx;
-    if (onInfo === null) return;
     this.#inDoneCallback = true;
-    this.callBack(() => onInfo(this, c.SSL_CB_HANDSHAKE_DONE, 1));
+    this.#tell(c.SSL_CB_HANDSHAKE_DONE, 1);
     this.#inDoneCallback = false;
+  }
+
+  #tell(where: number, value: number): void {
+    const info = this.settings.info ?? this.ctx.info;
+    if (info !== null) this.callBack(() => info(this, where, value));
   }
 
   #onError(error: Extract<TlsEvent, { type: 'error' }>['error']): void {
     const local = error instanceof TlsAlertError;
-    this.#end(local ? reasonOfFault(error.code, error.alert) : reasonOfAlert(error.alert));
-    const { info } = this.ctx;
+    const reason = local ? reasonOfFault(error.code, error.alert) : reasonOfAlert(error.alert);
+    this.#end(this.fatalReason ?? this.#httpReason ?? reason);
+    if (!local) this.shutdown |= c.SSL_RECEIVED_SHUTDOWN;
+    this.#endOfInput = !local || error.code === 'connection.truncated';
     const number = AlertDescription[error.alert as AlertName] ?? 0;
-    const where = local ? c.SSL_CB_WRITE_ALERT : c.SSL_CB_READ_ALERT;
-    if (info) this.callBack(() => info(this, where, 0x200 | number));
+    this.#tell(local ? c.SSL_CB_WRITE_ALERT : c.SSL_CB_READ_ALERT, 0x200 | number);
+  }
+
+  get #httpReason(): number | undefined {
+    const { sawHttp } = this.transport;
+    if (sawHttp === undefined) return undefined;
+    return sawHttp === 'request' ? SSL_REASON.HTTP_REQUEST : SSL_REASON.HTTPS_PROXY_REQUEST;
   }
 
   /** The connection is over, and its session with it. */
   #end(reason: number): void {
     this.#failed = true;
-    if (this.session !== undefined && this.handshakeDone) {
-      this.session.notResumable = true;
-      this.sessionCtx.cache.remove(this.session.fields.id);
-    }
+    const { session } = this;
+    if (session !== undefined && this.info !== undefined) this.callBack(() => this.sessionCtx.cache.remove(session));
     this.fail(reason);
   }
 
   #syscall(): -1 {
     this.cause = 'syscall';
     return -1;
-  }
-
-  #isRepetition(data: Uint8Array, pending: PendingWrite): boolean {
-    if (data.length < pending.data.length) return false;
-    if ((this.settings.mode & c.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER) !== 0) return true;
-    return data.buffer === pending.data.buffer && data.byteOffset === pending.data.byteOffset;
-  }
-
-  #takePlaintext(into: Uint8Array, peek: boolean): number {
-    const first = this.#plaintext[0]!;
-    const part = first.subarray(0, into.length);
-    into.set(part);
-    if (!peek) {
-      if (part.length === first.length) this.#plaintext.shift();
-      else this.#plaintext[0] = first.subarray(part.length);
-    }
-    return part.length;
   }
 }

@@ -151,7 +151,7 @@ describe('the handshake', () => {
     const bio = o.BIO_new_mem_buf(Buffer.from('GET / HTTP/1.1\r\nHost: localhost\r\n\r\n'));
     o.SSL_set0_rbio(server, bio);
     assert.deepEqual(outcome(server, o.SSL_accept(server)), failed);
-    assert.deepEqual(errors(), ['wrong version number']);
+    assert.deepEqual(errors(), ['http request']);
     assert.deepEqual(outcome(server, o.SSL_accept(server)), failed); // and stays so
   });
 
@@ -256,7 +256,7 @@ describe('data', () => {
     assert.deepEqual(outcome(server, o.SSL_write(server, data)), wantWrite);
     assert.deepEqual(outcome(server, o.SSL_write(server, Buffer.alloc(50_000, 'y'))), failed);
     assert.deepEqual(outcome(server, o.SSL_write(server, data.subarray(0, 10))), failed);
-    assert.deepEqual(errors(), ['bad write retry', 'bad write retry']);
+    assert.deepEqual(errors(), ['bad write retry', 'bad length']);
     o.SSL_set_mode(server, o.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
     const into = new Uint8Array(20_000);
     let read = 0;
@@ -339,7 +339,7 @@ describe('the end', () => {
       if (ignore) o.SSL_set_options(client, o.SSL_OP_IGNORE_UNEXPECTED_EOF);
       o.BIO_shutdown_wr(o.SSL_get_wbio(server));
       const ret = o.SSL_read(client, new Uint8Array(1));
-      assert.deepEqual(outcome(client, ret), ignore ? [0, o.SSL_ERROR_ZERO_RETURN] : failed);
+      assert.deepEqual(outcome(client, ret), [0, ignore ? o.SSL_ERROR_ZERO_RETURN : o.SSL_ERROR_SSL]);
       assert.deepEqual(errors(), ignore ? [] : ['unexpected eof while reading']);
     }
   });
@@ -361,7 +361,7 @@ describe('the end', () => {
     o.SSL_free(server);
     deliver(server, client, 'still there');
     o.SSL_free(server);
-    assert.deepEqual(outcome(client, o.SSL_read(client, new Uint8Array(1))), failed);
+    assert.deepEqual(outcome(client, o.SSL_read(client, new Uint8Array(1))), [0, o.SSL_ERROR_SSL]);
   });
 });
 
