@@ -2,6 +2,7 @@ import type { ConnectionInfo, TlsEngine, TlsEvent } from '../connection/index.ts
 import { AlertDescription, type AlertName, TlsAlertError } from '../errors/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
 import type { TicketState } from '../tickets/index.ts';
+import { asksInHandshake, whyNoRequest } from './client-auth.ts';
 import * as c from './constants.ts';
 import { createEngine } from './engine.ts';
 import { pushError } from './error-queue.ts';
@@ -43,9 +44,13 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
   #plaintext: Uint8Array[] = [];
   #inDoneCallback = false;
   #failed = false;
+  /** Failed by a fatal alert of the peer. */
+  #alerted = false;
   #contextMissing = false;
   #sealedState: TicketState | undefined;
   #ticketsIssued = 0;
+  /** Server: requests for a certificate. */
+  #certificatesAsked = 0;
   #pendingWrite: PendingWrite | undefined;
   /** Tickets requested and not yet generated. */
   #requested = 0;
@@ -147,7 +152,8 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
     }
     while (this.#plaintext.length === 0) {
       if ((this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0) return 0;
-      if (!this.#readRecord()) return -1;
+      if (!this.#readRecord()) return this.#alerted ? 0 : -1;
+      this.#sendAnswer();
       if (this.#plaintext.length === 0 && (this.settings.mode & c.SSL_MODE_AUTO_RETRY) === 0 && this.shutdown === 0) {
         this.want = c.SSL_READING;
         return -1;
@@ -230,6 +236,20 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
     return true;
   }
 
+  /** SSL_verify_client_post_handshake: queues a request for the client's certificate. */
+  requestCertificate(): boolean {
+    const refusal = whyNoRequest(this, this.#certificatesAsked > 0);
+    if (refusal !== undefined) {
+      this.fail(refusal);
+      return false;
+    }
+    const required = (this.settings.verifyMode & c.SSL_VERIFY_FAIL_IF_NO_PEER_CERT) !== 0;
+    this.#certificatesAsked++;
+    this.#flushing = true;
+    this.#call((engine) => engine.requestClientCertificate({ required }));
+    return true;
+  }
+
   /** Queues the reason and gives what a failing I/O call returns. */
   fail(reason: number): -1 {
     pushError(reason);
@@ -253,8 +273,8 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
     this.engine = undefined;
     this.transport.reset();
     this.#plaintext = [];
-    this.handshakeDone = this.#failed = this.#contextMissing = this.#flushing = false;
-    this.#ticketsIssued = this.#requested = this.shutdown = 0;
+    this.handshakeDone = this.#failed = this.#alerted = this.#contextMissing = this.#flushing = false;
+    this.#ticketsIssued = this.#requested = this.#certificatesAsked = this.shutdown = 0;
     this.#pendingWrite = undefined;
     this.want = c.SSL_NOTHING;
     this.cause = undefined;
@@ -340,6 +360,14 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
     }
   }
 
+  /** What a record of after the handshake made us say leaves at once: our certificate, or tickets for that of the client. */
+  #sendAnswer(): void {
+    if (!this.handshakeDone || this.#pendingWrite !== undefined) return;
+    const flushed = this.#flush();
+    if (flushed === 'broken') this.transport.discard();
+    this.#flushing ||= flushed === 'blocked';
+  }
+
   #flush(): 'done' | 'blocked' | 'broken' {
     this.transport.send(this.engine?.pull());
     const flushed = this.transport.flush();
@@ -415,6 +443,10 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
         this.#updateTicketCount();
         break;
       }
+      case 'client_certificate':
+        this.replaceSession({ id: nodeCrypto.random(32) }, this.info!);
+        this.#updateTicketCount();
+        break;
       case 'end':
         this.shutdown |= c.SSL_RECEIVED_SHUTDOWN;
         break;
@@ -443,6 +475,7 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
       }
       if (!info.resumed) this.replaceSession({ id: new Uint8Array(0) }, info);
     } else {
+      if (!info.resumed && asksInHandshake(this.settings)) this.#certificatesAsked = 1;
       this.replaceSession({ id: nodeCrypto.random(32) }, info);
     }
     this.#updateTicketCount();
@@ -455,6 +488,7 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
 
   #onError(error: Extract<TlsEvent, { type: 'error' }>['error']): void {
     const local = error instanceof TlsAlertError;
+    this.#alerted = !local;
     this.#end(local ? reasonOfFault(error.code, error.alert) : reasonOfAlert(error.alert));
     const { info } = this.ctx;
     const number = AlertDescription[error.alert as AlertName] ?? 0;

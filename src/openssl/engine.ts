@@ -9,6 +9,7 @@ import {
 } from '../connection/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
 import type { TicketSealer } from '../tickets/index.ts';
+import { asksInHandshake } from './client-auth.ts';
 import type { Ssl } from './connection.ts';
 import {
   SSL_OP_ALLOW_NO_DHE_KEX,
@@ -43,7 +44,13 @@ export function createEngine(ssl: Ssl, sealer: TicketSealer, onEvent: (event: Tl
       ...common,
       // Without a certificate the handshake fails, not the setting up: a ticket may do without one.
       chooseCredential: () => undefined,
-      clientAuth: !verifies ? 'none' : settings.verifyMode & SSL_VERIFY_FAIL_IF_NO_PEER_CERT ? 'require' : 'request',
+      // Asked for only when it is to be verified, and that can be switched on later: for a request after the handshake.
+      rejectUnauthorized: true,
+      clientAuth: !asksInHandshake(settings)
+        ? 'none'
+        : settings.verifyMode & SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+          ? 'require'
+          : 'request',
       tickets: { count: 0, lifetimeSeconds: sessionCtx.ticketLifetime, sealer },
       ...(alpnSelect && {
         chooseAlpn: ({ alpn }) => {
@@ -61,6 +68,7 @@ export function createEngine(ssl: Ssl, sealer: TicketSealer, onEvent: (event: Tl
     keyShareCount: keyShareCount(groups),
     middleboxCompatibility: settings.has(SSL_OP_ENABLE_MIDDLEBOX_COMPAT),
     requestOcsp: false,
+    postHandshakeAuth: settings.postHandshakeAuth,
   });
   const ticket = ssl.session?.resumable ? ssl.session.fields.ticket : undefined;
   return createClientEngine(config, {

@@ -134,6 +134,11 @@ export {
   SSL_use_PrivateKey_file,
 } from './options.ts';
 export {
+  SSL_CTX_set_post_handshake_auth,
+  SSL_set_post_handshake_auth,
+  SSL_verify_client_post_handshake,
+} from './post-handshake.ts';
+export {
   d2i_SSL_SESSION,
   i2d_SSL_SESSION,
   SSL_SESSION_free,

@@ -22,6 +22,8 @@ export class Settings {
   /** At most 32 bytes. */
   sidContext: Uint8Array = new Uint8Array(0);
   quietShutdown = 0;
+  /** Client: the server may ask for a certificate after the handshake. */
+  postHandshakeAuth = false;
   /** OpenSSL's order. */
   cipherSuites: readonly string[] = [
     'TLS_AES_256_GCM_SHA384',
