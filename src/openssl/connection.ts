@@ -1,14 +1,15 @@
 import type { ConnectionInfo, TlsEngine, TlsEvent } from '../connection/index.ts';
 import { AlertDescription, type AlertName, TlsAlertError } from '../errors/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
-import type { TicketState } from '../tickets/index.ts';
+import { Inbox, PendingWrite } from './buffers.ts';
 import { asksInHandshake, whyNoRequest } from './client-auth.ts';
 import * as c from './constants.ts';
 import { createEngine } from './engine.ts';
 import { pushError } from './error-queue.ts';
+import { type ClientHello, HelloGate } from './hello-gate.ts';
 import { reasonOfAlert, reasonOfFault, SSL_REASON } from './reasons.ts';
 import { SessionHolder } from './session-holder.ts';
-import { connectionSealer, type SealerHost } from './session-tickets.ts';
+import { SESSION_ID_LENGTH } from './session-tickets.ts';
 import { Transport } from './transport.ts';
 import { type TrustStore, type VerifyCallback, type VerifyTarget, verifyCode } from './verify.ts';
 
@@ -17,19 +18,12 @@ const WRITE_STEP = 16_384;
 /** What the engine takes at one time. */
 const MOST_QUEUED_TICKETS = 1_024;
 
-/** A write that the transport did not take whole, and that has to be repeated. */
-interface PendingWrite {
-  readonly data: Uint8Array;
-  /** Bytes of `data` that are in records already. */
-  readonly sealed: number;
-}
-
 /** One connection: an engine between two BIOs. I/O methods return as the C functions do. */
-export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
+export class Ssl extends SessionHolder implements VerifyTarget {
   references = 1;
   readonly transport: Transport = new Transport();
   readonly exData: Map<number, unknown> = new Map();
-  /** Client: the name sent to the server. */
+  /** The name that the client sends, or sent. */
   serverName: string | undefined;
   /** Client: the name its certificate must have. */
   verifyHost: string | undefined;
@@ -41,14 +35,16 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
   keyUpdate: number = c.SSL_KEY_UPDATE_NONE;
 
   engine: TlsEngine | undefined;
-  #plaintext: Uint8Array[] = [];
+  /** Inside the ClientHello callback. */
+  clientHello: ClientHello | undefined;
+  #gate: HelloGate | undefined;
+  /** The certificate callback wants to be asked again. */
+  #certificateWaits: { resolve(): void; reject(error: unknown): void } | undefined;
+  #inbox = new Inbox();
   #inDoneCallback = false;
   #failed = false;
   /** Failed by a fatal alert of the peer. */
   #alerted = false;
-  #contextMissing = false;
-  #sealedState: TicketState | undefined;
-  #ticketsIssued = 0;
   /** Server: requests for a certificate. */
   #certificatesAsked = 0;
   #pendingWrite: PendingWrite | undefined;
@@ -91,11 +87,11 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
 
   /** Bytes that can be read without touching the transport. */
   get pending(): number {
-    return this.#plaintext.reduce((sum, bytes) => sum + bytes.length, 0);
+    return this.#inbox.length;
   }
 
   get hasPending(): boolean {
-    return this.#plaintext.length > 0 || this.transport.midRecord;
+    return !this.#inbox.empty || this.transport.midRecord;
   }
 
   // ---- tickets
@@ -105,12 +101,21 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
     this.#updateTicketCount();
   }
 
-  /** The number as the engine is to see it now: none where they could never be redeemed. */
+  /** The number as the engine is to see it now. */
   #updateTicketCount(): void {
-    if (this.engine === undefined || this.role !== 'server') return;
-    const { settings, sessionCtx } = this;
-    const useless = settings.has(c.SSL_OP_NO_TICKET) && (sessionCtx.cacheMode & c.SSL_SESS_CACHE_SERVER) === 0;
-    this.engine.numTickets = useless || settings.sidContextMissing ? 0 : settings.numTickets;
+    if (this.engine !== undefined && this.role === 'server') this.engine.numTickets = this.automaticTickets;
+  }
+
+  /** The program wants no tickets after this full handshake. */
+  forbidResumption(): void {
+    this.notResumable = true;
+  }
+
+  /** The certificate callback cannot answer yet. */
+  waitForCertificate(): Promise<undefined> {
+    return new Promise((resolve, reject) => {
+      this.#certificateWaits = { resolve: () => resolve(undefined), reject };
+    });
   }
 
   /** SSL_new_session_ticket: queues one ticket, if that is possible now. */
@@ -124,14 +129,6 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
     return true;
   }
 
-  onSeal(state: TicketState): void {
-    this.#sealedState = state;
-  }
-
-  onMissingContext(): void {
-    this.#contextMissing = true;
-  }
-
   // ---- I/O
 
   /** SSL_do_handshake: 1 when there is nothing left to do. */
@@ -141,8 +138,8 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
   }
 
   read(into: Uint8Array, peek: boolean): number {
-    if (!this.#begin()) return this.#failed && this.#plaintext.length > 0 ? this.#takePlaintext(into, peek) : -1;
-    if (this.#plaintext.length === 0 && (this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0) return 0;
+    if (!this.#begin()) return this.#failed && !this.#inbox.empty ? this.#inbox.read(into, peek) : -1;
+    if (this.#inbox.empty && (this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0) return 0;
     let blocked = false;
     if (this.inInit) {
       const done = this.handshake();
@@ -150,24 +147,25 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
       blocked = done <= 0 && this.#flushing && this.want === c.SSL_WRITING;
       if (done <= 0 && !blocked) return done;
     }
-    while (this.#plaintext.length === 0) {
+    while (this.#inbox.empty) {
       if ((this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0) return 0;
       if (!this.#readRecord()) return this.#alerted ? 0 : -1;
       this.#sendAnswer();
-      if (this.#plaintext.length === 0 && (this.settings.mode & c.SSL_MODE_AUTO_RETRY) === 0 && this.shutdown === 0) {
+      if (this.#inbox.empty && (this.settings.mode & c.SSL_MODE_AUTO_RETRY) === 0 && this.shutdown === 0) {
         this.want = c.SSL_READING;
         return -1;
       }
     }
     this.want = c.SSL_NOTHING;
-    return this.#takePlaintext(into, peek);
+    return this.#inbox.read(into, peek);
   }
 
   write(data: Uint8Array): number {
     if (!this.#begin()) return -1;
     if ((this.shutdown & c.SSL_SENT_SHUTDOWN) !== 0) return this.fail(SSL_REASON.PROTOCOL_IS_SHUTDOWN);
     const pending = this.#pendingWrite;
-    if (pending !== undefined && !this.#isRepetition(data, pending)) return this.fail(SSL_REASON.BAD_WRITE_RETRY);
+    const mayMove = (this.settings.mode & c.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER) !== 0;
+    if (pending?.isRepeatedBy(data, mayMove) === false) return this.fail(SSL_REASON.BAD_WRITE_RETRY);
     if (pending === undefined && this.inInit) {
       const done = this.handshake();
       if (done <= 0) return done;
@@ -177,7 +175,7 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
       const flushed = this.#flush();
       if (flushed === 'broken') return this.#syscall();
       if (flushed === 'blocked') {
-        if (sealed > 0) this.#pendingWrite = { data, sealed };
+        if (sealed > 0) this.#pendingWrite = new PendingWrite(data, sealed);
         return -1;
       }
       const partial = (this.settings.mode & c.SSL_MODE_ENABLE_PARTIAL_WRITE) !== 0 && sealed > 0;
@@ -208,7 +206,7 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
     if (flushed === 'broken') return this.#syscall();
     if (flushed === 'blocked') return -1;
     while (alreadySent && (this.shutdown & c.SSL_RECEIVED_SHUTDOWN) === 0) {
-      if (this.#plaintext.length > 0) return this.fail(SSL_REASON.APPLICATION_DATA_AFTER_CLOSE_NOTIFY);
+      if (!this.#inbox.empty) return this.fail(SSL_REASON.APPLICATION_DATA_AFTER_CLOSE_NOTIFY);
       if (!this.#readRecord()) return -1;
     }
     return (this.shutdown & c.SSL_RECEIVED_SHUTDOWN) === 0 ? 0 : 1;
@@ -269,17 +267,19 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
 
   /** SSL_clear: ready for another connection with the same settings. */
   reset(): void {
-    if (this.spoilSession() || this.role !== 'client') this.setSession(undefined);
+    this.resetSession();
+    if (this.role !== 'client') this.serverName = undefined;
     this.engine = undefined;
+    this.#gate = undefined;
+    this.#certificateWaits = undefined;
     this.transport.reset();
-    this.#plaintext = [];
-    this.handshakeDone = this.#failed = this.#alerted = this.#contextMissing = this.#flushing = false;
-    this.#ticketsIssued = this.#requested = this.#certificatesAsked = this.shutdown = 0;
+    this.#inbox = new Inbox();
+    this.handshakeDone = this.#failed = this.#alerted = this.#flushing = false;
+    this.#requested = this.#certificatesAsked = this.shutdown = 0;
     this.#pendingWrite = undefined;
     this.want = c.SSL_NOTHING;
     this.cause = undefined;
     this.keyUpdate = c.SSL_KEY_UPDATE_NONE;
-    this.verifyResult = c.X509_V_OK;
   }
 
   // ---- inside
@@ -296,9 +296,10 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
       return this.#refuse(SSL_REASON.BIO_NOT_SET);
     }
     if (this.engine === undefined) {
-      const { info } = this.ctx;
-      if (info) this.callBack(() => info(this, c.SSL_CB_HANDSHAKE_START, 1));
-      this.engine = createEngine(this, connectionSealer(this), (event) => this.#onEvent(event));
+      this.#tell(c.SSL_CB_HANDSHAKE_START, 1);
+      this.ctx.statistics[this.role === 'server' ? 'accept' : 'connect']++;
+      this.engine = createEngine(this, (event) => this.#onEvent(event));
+      if (this.role === 'server' && this.ctx.clientHello !== null) this.#gate = new HelloGate();
       this.#updateTicketCount();
     }
     return true;
@@ -379,18 +380,18 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
   #readRecord(): boolean {
     if (this.#failed) return false;
     const engine = this.engine!;
+    if (this.#certificateWaits !== undefined) return this.#askAgainForCertificate();
     if (!engine.wantsInput && !engine.readClosed) {
       this.want = c.SSL_ASYNC_PAUSED;
       return false;
     }
+    if (this.#gate?.waits && !this.#askAboutHello(this.#gate)) return false;
     const outcome = this.transport.readRecord((bytes) => {
-      this.#call((one) => one.receive(bytes));
+      if (this.#gate !== undefined) this.#gate.push(bytes);
+      else this.#call((one) => one.receive(bytes));
       return !this.#failed;
     });
-    if (this.#contextMissing && !this.#failed) {
-      this.#call((one) => one.abort('internal_error'));
-      this.#end(SSL_REASON.SESSION_ID_CONTEXT_UNINITIALIZED);
-    }
+    if (outcome === 'record' && this.#gate !== undefined && !this.#askAboutHello(this.#gate)) return false;
     if (outcome === 'blocked') this.want = c.SSL_READING;
     if (outcome === 'broken') this.#syscall();
     if (outcome === 'end') {
@@ -404,7 +405,47 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
     return outcome === 'record' && !this.#failed;
   }
 
-  /** Lets the engine do something, collects what it has to send, and throws what a callback threw. */
+  /** Shows the program the ClientHello once it is whole, and lets it go on to the engine. False when it must not go on now. */
+  #askAboutHello(gate: HelloGate): boolean {
+    const hello = gate.look();
+    if (hello === 'more') return true;
+    const { clientHello } = this.ctx;
+    if (hello !== undefined && clientHello !== null) {
+      this.clientHello = hello;
+      this.#busy = true;
+      const answer = this.callBack(() => clientHello(this)) ?? c.SSL_CLIENT_HELLO_ERROR;
+      this.#busy = false;
+      this.clientHello = undefined;
+      if (answer < 0) {
+        gate.waits = true;
+        this.want = c.SSL_CLIENT_HELLO_CB;
+        return false;
+      }
+      if (answer === c.SSL_CLIENT_HELLO_ERROR) this.failLater(SSL_REASON.CALLBACK_FAILED);
+    }
+    this.#gate = undefined;
+    if (this.fatalReason !== undefined) this.#call(() => {});
+    else for (const bytes of gate.release()) this.#call((engine) => engine.receive(bytes));
+    return !this.#failed;
+  }
+
+  /** The promise that the engine waits for is settled now, and heard of after this call. */
+  #askAgainForCertificate(): false {
+    const { certCallback } = this.settings;
+    this.want = c.SSL_X509_LOOKUP;
+    this.#busy = true;
+    const answer = certCallback === null ? 1 : (this.callBack(() => certCallback(this)) ?? 0);
+    this.#busy = false;
+    if (answer >= 0) {
+      if (answer > 0) this.#certificateWaits?.resolve();
+      this.#certificateWaits = undefined;
+    }
+    if (answer === 0) this.failLater(SSL_REASON.CERT_CB_ERROR);
+    this.#call(() => {});
+    return false;
+  }
+
+  /** Lets the engine do something, collects what it has to send, ends it if it must, and throws what a callback threw. */
   #call(run: (engine: TlsEngine) => void): void {
     const engine = this.engine!;
     this.#busy = true;
@@ -412,6 +453,11 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
       run(engine);
     } finally {
       this.#busy = false;
+    }
+    if (this.fatalReason !== undefined && !this.#failed) {
+      engine.abort('internal_error');
+      this.#end(this.fatalReason);
+      this.#tell(c.SSL_CB_WRITE_ALERT, 0x200 | AlertDescription.internal_error);
     }
     this.transport.send(engine.pull());
     while (engine.next() !== undefined) {} // onEvent has seen them all
@@ -423,28 +469,30 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
   #onEvent(event: TlsEvent): void {
     switch (event.type) {
       case 'data':
-        this.#plaintext.push(event.bytes);
+        this.#inbox.push(event.bytes);
         break;
       case 'secure':
         this.#onSecure(event.info);
         break;
       case 'ticket': {
         const { ticket } = event;
-        this.issue({ ticket, id: nodeCrypto.kdf('sha256').hash(ticket.ticket) }, c.SSL_SESS_CACHE_CLIENT, true);
+        this.ticketReceived({ ticket, id: nodeCrypto.kdf('sha256').hash(ticket.ticket) });
         break;
       }
       case 'ticket_issued': {
         // Each ticket in a record of its own, as OpenSSL does it.
         this.transport.send(this.engine!.pull());
         if (this.#generating !== undefined) this.#generating--;
-        const id = this.settings.has(c.SSL_OP_NO_TICKET) ? event.ticket : nodeCrypto.random(32);
-        const replaces = this.#ticketsIssued++ > 0 || this.info?.resumed === true;
-        this.issue({ id, state: this.#sealedState }, c.SSL_SESS_CACHE_SERVER, replaces);
+        this.ticketIssued();
         this.#updateTicketCount();
         break;
       }
       case 'client_certificate':
-        this.replaceSession({ id: nodeCrypto.random(32) }, this.info!);
+        this.replaceSession({ id: nodeCrypto.random(SESSION_ID_LENGTH) }, this.info!);
+        this.#updateTicketCount();
+        break;
+      case 'ticket_declined':
+        if (event.reason === 'expired' && event.during === 'redeem') this.sessionCtx.statistics.timeouts++;
         this.#updateTicketCount();
         break;
       case 'end':
@@ -463,68 +511,42 @@ export class Ssl extends SessionHolder implements SealerHost, VerifyTarget {
   }
 
   #onSecure(info: ConnectionInfo): void {
-    const { sessionCtx } = this;
     if (info.resumed) {
       const code = info.peer.authorizationError;
       this.verifyResult = code === undefined ? c.X509_V_OK : verifyCode(code);
     }
-    if (this.role === 'client') {
-      // A session of a client's cache is offered once.
-      if (info.resumed && this.session && (sessionCtx.cacheMode & c.SSL_SESS_CACHE_CLIENT) !== 0) {
-        this.session.notResumable = true;
-      }
-      if (!info.resumed) this.replaceSession({ id: new Uint8Array(0) }, info);
-    } else {
-      if (!info.resumed && asksInHandshake(this.settings)) this.#certificatesAsked = 1;
-      this.replaceSession({ id: nodeCrypto.random(32) }, info);
-    }
+    if (this.role === 'server' && !info.resumed && asksInHandshake(this.settings)) this.#certificatesAsked = 1;
+    this.ctx.statistics[this.role === 'server' ? 'acceptGood' : 'connectGood']++;
+    this.beginSession(info, this.engine!.ticketAppData);
     this.#updateTicketCount();
-    const { info: onInfo } = this.ctx;
-    if (onInfo === null) return;
     this.#inDoneCallback = true;
-    this.callBack(() => onInfo(this, c.SSL_CB_HANDSHAKE_DONE, 1));
+    this.#tell(c.SSL_CB_HANDSHAKE_DONE, 1);
     this.#inDoneCallback = false;
+  }
+
+  #tell(where: number, value: number): void {
+    const info = this.settings.info ?? this.ctx.info;
+    if (info !== null) this.callBack(() => info(this, where, value));
   }
 
   #onError(error: Extract<TlsEvent, { type: 'error' }>['error']): void {
     const local = error instanceof TlsAlertError;
     this.#alerted = !local;
-    this.#end(local ? reasonOfFault(error.code, error.alert) : reasonOfAlert(error.alert));
-    const { info } = this.ctx;
+    this.#end(this.fatalReason ?? (local ? reasonOfFault(error.code, error.alert) : reasonOfAlert(error.alert)));
     const number = AlertDescription[error.alert as AlertName] ?? 0;
-    const where = local ? c.SSL_CB_WRITE_ALERT : c.SSL_CB_READ_ALERT;
-    if (info) this.callBack(() => info(this, where, 0x200 | number));
+    this.#tell(local ? c.SSL_CB_WRITE_ALERT : c.SSL_CB_READ_ALERT, 0x200 | number);
   }
 
   /** The connection is over, and its session with it. */
   #end(reason: number): void {
     this.#failed = true;
-    if (this.session !== undefined && this.handshakeDone) {
-      this.session.notResumable = true;
-      this.sessionCtx.cache.remove(this.session.fields.id);
-    }
+    const { session } = this;
+    if (session !== undefined && this.info !== undefined) this.callBack(() => this.sessionCtx.cache.remove(session));
     this.fail(reason);
   }
 
   #syscall(): -1 {
     this.cause = 'syscall';
     return -1;
-  }
-
-  #isRepetition(data: Uint8Array, pending: PendingWrite): boolean {
-    if (data.length < pending.data.length) return false;
-    if ((this.settings.mode & c.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER) !== 0) return true;
-    return data.buffer === pending.data.buffer && data.byteOffset === pending.data.byteOffset;
-  }
-
-  #takePlaintext(into: Uint8Array, peek: boolean): number {
-    const first = this.#plaintext[0]!;
-    const part = first.subarray(0, into.length);
-    into.set(part);
-    if (!peek) {
-      if (part.length === first.length) this.#plaintext.shift();
-      else this.#plaintext[0] = first.subarray(part.length);
-    }
-    return part.length;
   }
 }

@@ -22,6 +22,7 @@ export const SSL_WRITING = 2;
 export const SSL_READING = 3;
 export const SSL_X509_LOOKUP = 4;
 export const SSL_ASYNC_PAUSED = 5;
+export const SSL_CLIENT_HELLO_CB = 7;
 
 export const SSL_SENT_SHUTDOWN = 1;
 export const SSL_RECEIVED_SHUTDOWN = 2;
@@ -68,6 +69,38 @@ export const SSL_SESS_CACHE_NO_INTERNAL_STORE = 0x200;
 export const SSL_SESS_CACHE_NO_INTERNAL = 0x300;
 export const SSL_SESSION_CACHE_MAX_SIZE_DEFAULT = 20_480;
 export const SSL_MAX_SID_CTX_LENGTH = 32;
+
+export const SSL_SESS_CACHE_UPDATE_TIME = 0x400;
+
+export const SSL_TICKET_FATAL_ERR_MALLOC = 0;
+export const SSL_TICKET_FATAL_ERR_OTHER = 1;
+export const SSL_TICKET_NONE = 2;
+export const SSL_TICKET_EMPTY = 3;
+export const SSL_TICKET_NO_DECRYPT = 4;
+export const SSL_TICKET_SUCCESS = 5;
+export const SSL_TICKET_SUCCESS_RENEW = 6;
+export const SSL_TICKET_RETURN_ABORT = 0;
+export const SSL_TICKET_RETURN_IGNORE = 1;
+export const SSL_TICKET_RETURN_IGNORE_RENEW = 2;
+export const SSL_TICKET_RETURN_USE = 3;
+export const SSL_TICKET_RETURN_USE_RENEW = 4;
+
+export const SSL_CLIENT_HELLO_SUCCESS = 1;
+export const SSL_CLIENT_HELLO_ERROR = 0;
+export const SSL_CLIENT_HELLO_RETRY = -1;
+
+export const SSL_CONF_FLAG_CMDLINE = 0x1;
+export const SSL_CONF_FLAG_FILE = 0x2;
+export const SSL_CONF_FLAG_CLIENT = 0x4;
+export const SSL_CONF_FLAG_SERVER = 0x8;
+export const SSL_CONF_FLAG_SHOW_ERRORS = 0x10;
+export const SSL_CONF_FLAG_CERTIFICATE = 0x20;
+export const SSL_CONF_FLAG_REQUIRE_PRIVATE = 0x40;
+export const SSL_CONF_TYPE_UNKNOWN = 0;
+export const SSL_CONF_TYPE_STRING = 1;
+export const SSL_CONF_TYPE_FILE = 2;
+export const SSL_CONF_TYPE_DIR = 3;
+export const SSL_CONF_TYPE_NONE = 4;
 
 export const SSL_KEY_UPDATE_NONE = -1;
 export const SSL_KEY_UPDATE_NOT_REQUESTED = 0;

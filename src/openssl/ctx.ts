@@ -1,27 +1,18 @@
-/** SSL_CTX_*: contexts, what their connections share, and their callbacks. What a connection may have in its own way is in `options.ts`. */
+/** SSL_CTX_*: contexts and what their connections share. What a connection may have in its own way is in `options.ts`. */
 
-import { expectBytes, expectCallback, expectInteger, expectNumber, expectString, unwrap } from './arguments.ts';
+import { expectBytes, expectInteger, expectNumber, expectString, unwrap } from './arguments.ts';
 import {
   ERR_R_PASSED_NULL_PARAMETER,
   ERR_R_SYS_LIB,
   OPENSSL_NPN_NEGOTIATED,
   OPENSSL_NPN_NO_OVERLAP,
-  SSL_SESS_CACHE_SERVER,
   TLS1_3_VERSION,
 } from './constants.ts';
-import {
-  type AlpnSelectCallback,
-  Context,
-  type InfoCallback,
-  type KeylogCallback,
-  Method,
-  type NewSessionCallback,
-} from './context.ts';
+import { Context, Method } from './context.ts';
 import { pushError, pushSystemError } from './error-queue.ts';
 import { SSL_REASON } from './reasons.ts';
-import { sessionOf } from './session.ts';
 import { parseAlpn } from './settings.ts';
-import type { SSL_CTX, SSL_METHOD, SSL_SESSION, X509_STORE } from './types.ts';
+import type { SSL_CTX, SSL_METHOD, X509_STORE } from './types.ts';
 
 const METHODS = { any: new Method(), server: new Method('server'), client: new Method('client') };
 
@@ -59,57 +50,6 @@ export function SSL_CTX_up_ref(ctx: SSL_CTX | null): number {
 /** Gives back a reference; connections hold one each. With the last one the cached sessions go. */
 export function SSL_CTX_free(ctx: SSL_CTX | null): void {
   contextOf(ctx)?.release();
-}
-
-/** Which side's sessions are cached and reported to the new-session callback. Gives the mode before. */
-export function SSL_CTX_set_session_cache_mode(ctx: SSL_CTX | null, mode: number): number {
-  expectInteger('mode', mode);
-  const context = contextOf(ctx);
-  const before = context?.cacheMode ?? 0;
-  if (context !== undefined) context.cacheMode = mode;
-  return before;
-}
-
-/** Default: SSL_SESS_CACHE_SERVER. */
-export function SSL_CTX_get_session_cache_mode(ctx: SSL_CTX | null): number {
-  return contextOf(ctx)?.cacheMode ?? SSL_SESS_CACHE_SERVER;
-}
-
-/** How many sessions are kept for tickets that are only an id; 0: any number. Gives the size before. */
-export function SSL_CTX_sess_set_cache_size(ctx: SSL_CTX | null, size: number): number {
-  expectInteger('size', size);
-  const context = contextOf(ctx);
-  const before = context?.cache.limit ?? 0;
-  if (context !== undefined && size >= 0) context.cache.limit = size;
-  return before;
-}
-
-export function SSL_CTX_sess_get_cache_size(ctx: SSL_CTX | null): number {
-  return contextOf(ctx)?.cache.limit ?? 0;
-}
-
-/** Sessions in the cache now. */
-export function SSL_CTX_sess_number(ctx: SSL_CTX | null): number {
-  return contextOf(ctx)?.cache.size ?? 0;
-}
-
-/** Takes a session out of the cache; it is not resumable any more. 1 when it was there. */
-export function SSL_CTX_remove_session(ctx: SSL_CTX | null, session: SSL_SESSION | null): number {
-  const context = contextOf(ctx);
-  const known = sessionOf(session);
-  if (context === undefined || known === undefined || known.fields.id.length === 0) return 0;
-  known.notResumable = true;
-  return context.cache.remove(known.fields.id) ? 1 : 0;
-}
-
-/**
- * Called with each new session: on a server as each ticket is generated, on a client as each arrives, when the cache mode has that side.
- * The callback returns 1 to keep the reference it is given, else 0.
- */
-export function SSL_CTX_sess_set_new_cb(ctx: SSL_CTX | null, callback: NewSessionCallback | null): void {
-  expectCallback('callback', callback);
-  const context = contextOf(ctx);
-  if (context !== undefined) context.newSession = callback;
 }
 
 /** Lifetime of sessions in seconds, 0 for the default of 7,200; tickets live at most 604,800. Gives the one before. */
@@ -179,27 +119,6 @@ export function loading(run: () => number): number {
 /** The store of trusted certificates, for X509_STORE_add_cert. */
 export function SSL_CTX_get_cert_store(ctx: SSL_CTX | null): X509_STORE | null {
   return contextOf(ctx)?.trust ?? null;
-}
-
-/** Receives the lines of a key log file. */
-export function SSL_CTX_set_keylog_callback(ctx: SSL_CTX | null, callback: KeylogCallback | null): void {
-  expectCallback('callback', callback);
-  const context = contextOf(ctx);
-  if (context !== undefined) context.keylog = callback;
-}
-
-/** Called when a handshake starts and is done, and with fatal alerts. */
-export function SSL_CTX_set_info_callback(ctx: SSL_CTX | null, callback: InfoCallback | null): void {
-  expectCallback('callback', callback);
-  const context = contextOf(ctx);
-  if (context !== undefined) context.info = callback;
-}
-
-/** Server: chooses the application protocol out of what the client offers, which is in wire format; `selected` is one name. */
-export function SSL_CTX_set_alpn_select_cb(ctx: SSL_CTX | null, callback: AlpnSelectCallback | null): void {
-  expectCallback('callback', callback);
-  const context = contextOf(ctx);
-  if (context !== undefined) context.alpnSelect = callback;
 }
 
 export function SSL_CTX_set_ex_data(ctx: SSL_CTX | null, index: number, data: unknown): number {

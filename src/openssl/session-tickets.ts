@@ -1,115 +1,249 @@
-import { copyOf, fromLatin1, toHex } from '../bytes/index.ts';
+import { concat, copyOf, equal, toHex } from '../bytes/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
 import {
+  decodeTicketState,
+  encodeTicketState,
   MAX_TICKET_LIFETIME_SECONDS,
-  RingSealer,
   type TicketDecline,
-  TicketKeyRing,
   type TicketSealer,
   type TicketState,
 } from '../tickets/index.ts';
-import { SSL_OP_NO_TICKET, SSL_SESS_CACHE_NO_INTERNAL_STORE, SSL_SESS_CACHE_SERVER } from './constants.ts';
+import * as c from './constants.ts';
+import type { Context } from './context.ts';
+import { CipherContext, MacContext } from './evp.ts';
+import { SSL_REASON } from './reasons.ts';
+import { Session, sessionOf } from './session.ts';
 import type { Settings } from './settings.ts';
+import type { SSL } from './types.ts';
 
 /** A ticket that is only an id has so many bytes. */
-const SESSION_ID_LENGTH = 32;
+export const SESSION_ID_LENGTH = 32;
+const KEY_NAME_LENGTH = 16;
+const IV_LENGTH = 16;
 
-/** Sessions kept in this process for tickets that are only an id. When there are too many, the oldest goes. */
-export class SessionCache {
-  limit: number;
-  readonly #sessions = new Map<string, { readonly state: TicketState; readonly scope: string }>();
+/** What was decided about an offered ticket, and with it whether new ones follow. */
+export type TicketAnswer = 'use' | 'use_renew' | 'ignore' | 'ignore_renew';
 
-  constructor(limit: number) {
-    this.limit = limit;
-  }
-
-  get size(): number {
-    return this.#sessions.size;
-  }
-
-  put(id: Uint8Array, state: TicketState, scope: string): void {
-    this.#sessions.set(fromLatin1(id), { state: copyOfState(state), scope });
-    while (this.limit > 0 && this.#sessions.size > this.limit) {
-      const [oldest] = this.#sessions.keys();
-      this.#delete(oldest!);
-    }
-  }
-
-  /** A copy, whose PSK the caller wipes. Sessions are not used up: a ticket may come again. */
-  find(id: Uint8Array, scope: string, now: number): TicketState | TicketDecline {
-    const key = fromLatin1(id);
-    const found = this.#sessions.get(key);
-    if (found === undefined || found.scope !== scope) return 'no_key';
-    if (now < found.state.issuedAt + found.state.lifetimeSeconds * 1000) return copyOfState(found.state);
-    this.#delete(key);
-    return 'expired';
-  }
-
-  remove(id: Uint8Array): boolean {
-    return this.#delete(fromLatin1(id));
-  }
-
-  clear(): void {
-    for (const key of [...this.#sessions.keys()]) this.#delete(key);
-  }
-
-  #delete(key: string): boolean {
-    this.#sessions.get(key)?.state.psk.fill(0);
-    return this.#sessions.delete(key);
-  }
+/** What a connection's sealer looks at, each time anew: the program may change it between two tickets. */
+export interface SealerHost extends SSL {
+  readonly settings: Settings;
+  readonly sessionCtx: Context;
+  ticketAnswer: TicketAnswer | undefined;
+  callBack<T>(run: () => T): T | undefined;
+  /** The session that is about to become a ticket, its callback called; `undefined` when that was fatal. */
+  prepareTicket(state: TicketState): Session | undefined;
+  /** The connection must end with internal_error, for this reason. */
+  failLater(reason: number): void;
 }
 
 export function copyOfState(state: TicketState): TicketState {
   return { ...state, psk: copyOf(state.psk) };
 }
 
-/** The ticket keys of a context. */
-export class TicketKeys {
-  /** Keys open for seven days after they sealed their last ticket, so that no lifetime is cut short. */
-  readonly sealer: RingSealer = new RingSealer(
-    new TicketKeyRing({ crypto: nodeCrypto, openForSeconds: MAX_TICKET_LIFETIME_SECONDS }),
-    nodeCrypto,
-  );
-}
-
-/** What a connection's sealer looks at, each time anew: the program may change it between two tickets. */
-export interface SealerHost {
-  readonly settings: Settings;
-  readonly sessionCtx: { readonly cacheMode: number; readonly cache: SessionCache; readonly keys: TicketKeys };
-  /** A copy of what is about to become a ticket. */
-  onSeal(state: TicketState): void;
-  /** A good ticket came, but clients are to be authenticated and no session id context is set. */
-  onMissingContext(): void;
+/** A session as a ticket restores it on a server. Takes over `state`. */
+export function sessionOfState(state: TicketState, sidContext: Uint8Array): Session {
+  return new Session({
+    id: nodeCrypto.random(SESSION_ID_LENGTH),
+    time: Math.floor(state.issuedAt / 1000),
+    timeout: state.lifetimeSeconds,
+    sidContext,
+    cipherSuite: state.cipherSuite,
+    verifyResult: c.X509_V_OK,
+    peerChain: state.client.chain,
+    hostname: state.serverName,
+    alpn: state.alpn,
+    appData: state.appData,
+    state,
+  });
 }
 
 /** Tickets of one connection: sealed, or with SSL_OP_NO_TICKET an id of a session that is kept here. They open only under the session id context they were made under. */
 export function connectionSealer(host: SealerHost): TicketSealer {
   const scope = (): string => toHex(host.settings.sidContext);
-  const stateful = (): boolean => host.settings.has(SSL_OP_NO_TICKET);
-  const stores = (): boolean =>
-    (host.sessionCtx.cacheMode & SSL_SESS_CACHE_SERVER) !== 0 &&
-    (host.sessionCtx.cacheMode & SSL_SESS_CACHE_NO_INTERNAL_STORE) === 0;
-  const sealed = (): RingSealer => host.sessionCtx.keys.sealer;
+  const stateful = (): boolean => host.settings.has(c.SSL_OP_NO_TICKET);
 
-  function open(ticket: Uint8Array, now: number): TicketState | TicketDecline {
-    if (stateful()) return host.sessionCtx.cache.find(ticket, scope(), now);
-    return sealed().open(ticket, now, { scopes: [scope()], serverName: undefined });
-  }
   return {
-    maxLifetimeSeconds: (now) => (stateful() ? MAX_TICKET_LIFETIME_SECONDS : sealed().maxLifetimeSeconds(now)),
+    maxLifetimeSeconds: (now) => {
+      const { ticketKey, keys } = host.sessionCtx;
+      return stateful() || ticketKey ? MAX_TICKET_LIFETIME_SECONDS : keys.maxLifetimeSeconds(now);
+    },
     seal(state, now) {
-      host.onSeal(copyOfState(state));
-      if (!stateful()) return sealed().seal(state, now, { scope: scope() });
-      const id = nodeCrypto.random(SESSION_ID_LENGTH);
-      if (stores()) host.sessionCtx.cache.put(id, state, scope());
-      return id;
+      const session = host.prepareTicket(state);
+      if (session === undefined) return undefined;
+      const { id, appData, timeout } = session.fields;
+      if (stateful()) return copyOf(id);
+      const sealed = { ...state, appData, lifetimeSeconds: Math.max(0, Math.min(state.lifetimeSeconds, timeout)) };
+      const { ticketKey, keys } = host.sessionCtx;
+      return ticketKey ? sealWithCallback(host, sealed) : keys.seal(sealed, now, scope());
     },
     open(ticket, now) {
-      const opened = open(ticket, now);
+      host.ticketAnswer = undefined;
+      const opened = stateful() ? findSession(host, ticket, now) : unseal(host, ticket, now, scope());
       if (typeof opened === 'string' || !host.settings.sidContextMissing) return opened;
       opened.psk.fill(0);
-      host.onMissingContext();
+      host.failLater(SSL_REASON.SESSION_ID_CONTEXT_UNINITIALIZED);
       return 'disabled';
     },
   };
+}
+
+// ---- tickets that are ids
+
+/** A copy, whose PSK the caller wipes. Sessions are not used up: a ticket may come again. */
+function findSession(host: SealerHost, ticket: Uint8Array, now: number): TicketState | TicketDecline {
+  const { sessionCtx, settings } = host;
+  const { cache, cacheMode, statistics } = sessionCtx;
+  if (ticket.length !== SESSION_ID_LENGTH) return 'no_key';
+  let session = (cacheMode & c.SSL_SESS_CACHE_NO_INTERNAL_LOOKUP) === 0 ? cache.find(ticket) : undefined;
+  if (session === undefined) {
+    statistics.misses++;
+    session = askProgram(host, ticket);
+  }
+  const state = session?.fields.state;
+  if (session === undefined || state === undefined || session.notResumable) return 'not_found';
+  if (!equal(session.fields.sidContext, settings.sidContext)) return 'no_key';
+  if (now >= (session.fields.time + session.fields.timeout) * 1000) {
+    const expired = session;
+    host.callBack(() => cache.remove(expired));
+    return 'expired';
+  }
+  return { ...copyOfState(state), appData: session.fields.appData };
+}
+
+function askProgram(host: SealerHost, id: Uint8Array): Session | undefined {
+  const { getSession, cache, cacheMode, statistics } = host.sessionCtx;
+  if (getSession === null) return undefined;
+  const session = sessionOf(host.callBack(() => getSession(host, copyOf(id))) ?? null);
+  if (session === undefined || session.notResumable) return undefined;
+  statistics.callbackHits++;
+  if ((cacheMode & c.SSL_SESS_CACHE_NO_INTERNAL_STORE) === 0) host.callBack(() => cache.add(session));
+  return session;
+}
+
+// ---- tickets that hold everything
+
+function unseal(host: SealerHost, ticket: Uint8Array, now: number, scope: string): TicketState | TicketDecline {
+  const { ticketKey, keys } = host.sessionCtx;
+  let opened: TicketState | TicketDecline;
+  let renew = true;
+  if (ticketKey === null) {
+    opened = keys.open(ticket, now, scope);
+    // A key of ours opened it: the program has nothing to decide.
+    if (opened === 'expired') return opened;
+  } else {
+    const answer = openWithCallback(host, ticket);
+    if (answer === undefined) return 'disabled';
+    ({ opened, renew } = answer);
+  }
+  const found = typeof opened === 'string' ? undefined : opened;
+  const status = !found ? c.SSL_TICKET_NO_DECRYPT : renew ? c.SSL_TICKET_SUCCESS_RENEW : c.SSL_TICKET_SUCCESS;
+  const answer = askAboutTicket(host, ticket, found, status);
+  host.ticketAnswer = answer;
+  if (found === undefined) return opened;
+  if (answer === 'use' || answer === 'use_renew') return found;
+  found.psk.fill(0);
+  return 'application';
+}
+
+/** What the decrypt callback makes of a ticket. `undefined`: the connection ends. */
+function askAboutTicket(
+  host: SealerHost,
+  ticket: Uint8Array,
+  found: TicketState | undefined,
+  status: number,
+): TicketAnswer | undefined {
+  const { decryptTicket } = host.sessionCtx;
+  if (decryptTicket === null) {
+    if (found === undefined) return 'ignore_renew';
+    return status === c.SSL_TICKET_SUCCESS ? 'use' : 'use_renew';
+  }
+  const session = found && sessionOfState(copyOfState(found), host.settings.sidContext);
+  const keyName = copyOf(ticket.subarray(0, KEY_NAME_LENGTH));
+  const answer = host.callBack(() => decryptTicket(host, session ?? null, keyName, status));
+  session?.release();
+  switch (answer) {
+    case c.SSL_TICKET_RETURN_IGNORE:
+      return 'ignore';
+    case c.SSL_TICKET_RETURN_IGNORE_RENEW:
+      return 'ignore_renew';
+    case c.SSL_TICKET_RETURN_USE:
+      if (found !== undefined) return 'use';
+      break;
+    case c.SSL_TICKET_RETURN_USE_RENEW:
+      if (found !== undefined) return 'use_renew';
+      break;
+    default:
+  }
+  host.failLater(SSL_REASON.BAD_EXTENSION);
+  return undefined;
+}
+
+/*
+ * Under a key callback a ticket is as RFC 5077, section 4 recommends, so that the callback can know its keys by their names:
+ *
+ *   opaque key_name[16] | opaque iv[16] | AES-CBC(opaque sid_context<0..255> | state) | HMAC of all before it
+ */
+
+function sealWithCallback(host: SealerHost, state: TicketState): Uint8Array | undefined {
+  const { ticketKey } = host.sessionCtx;
+  const keyName = new Uint8Array(KEY_NAME_LENGTH);
+  const iv = nodeCrypto.random(IV_LENGTH);
+  const cipher = new CipherContext();
+  const mac = new MacContext();
+  const encoded = encodeTicketState(state);
+  try {
+    const answer = host.callBack(() => ticketKey!(host, keyName, iv, cipher, mac, 1)) ?? -1;
+    if (answer === 0) return undefined;
+    const { sidContext } = host.settings;
+    const plaintext = encoded && concat(Uint8Array.of(sidContext.length), sidContext, encoded);
+    const ciphertext = answer > 0 && plaintext ? cipher.run(plaintext, true) : undefined;
+    plaintext?.fill(0);
+    const head = ciphertext && concat(keyName, iv, ciphertext);
+    const tag = head && mac.mac(head);
+    if (tag) return concat(head, tag);
+    host.failLater(SSL_REASON.CALLBACK_FAILED);
+    return undefined;
+  } finally {
+    encoded?.fill(0);
+    cipher.wipe();
+    mac.wipe();
+  }
+}
+
+/** `undefined`: the connection ends. */
+function openWithCallback(
+  host: SealerHost,
+  ticket: Uint8Array,
+): { opened: TicketState | TicketDecline; renew: boolean } | undefined {
+  const { ticketKey } = host.sessionCtx;
+  const unknown = { opened: 'no_key' as const, renew: true };
+  if (ticket.length < KEY_NAME_LENGTH + IV_LENGTH) return unknown;
+  const keyName = copyOf(ticket.subarray(0, KEY_NAME_LENGTH));
+  const iv = copyOf(ticket.subarray(KEY_NAME_LENGTH, KEY_NAME_LENGTH + IV_LENGTH));
+  const cipher = new CipherContext();
+  const mac = new MacContext();
+  try {
+    const answer = host.callBack(() => ticketKey!(host, keyName, iv, cipher, mac, 0)) ?? -1;
+    if (answer < 0) {
+      host.failLater(SSL_REASON.CALLBACK_FAILED);
+      return undefined;
+    }
+    if (answer === 0) return unknown;
+    const end = ticket.length - (mac.length ?? 0);
+    if (end <= KEY_NAME_LENGTH + IV_LENGTH || !mac.verify(ticket.subarray(0, end), ticket.subarray(end)))
+      return unknown;
+    const plaintext = cipher.run(ticket.subarray(KEY_NAME_LENGTH + IV_LENGTH, end), false);
+    const opened = plaintext && decodePlaintext(plaintext, host.settings.sidContext);
+    plaintext?.fill(0);
+    return { opened: opened ?? 'malformed', renew: answer !== 1 };
+  } finally {
+    cipher.wipe();
+    mac.wipe();
+  }
+}
+
+function decodePlaintext(plaintext: Uint8Array, sidContext: Uint8Array): TicketState | TicketDecline | undefined {
+  const start = 1 + (plaintext[0] ?? 0);
+  if (!equal(plaintext.subarray(1, start), sidContext)) return 'no_key';
+  return decodeTicketState(copyOf(plaintext.subarray(start)));
 }

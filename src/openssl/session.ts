@@ -7,11 +7,13 @@ import {
   encodeTicketState,
   type TicketState,
 } from '../tickets/index.ts';
-import { expectBytes, expectInteger, unwrap } from './arguments.ts';
+import { expectBytes, unwrap } from './arguments.ts';
 import { ERR_LIB_ASN1 } from './constants.ts';
 import { pushError } from './error-queue.ts';
 import { ASN1_REASON } from './reasons.ts';
 import { Opaque, type SSL_SESSION } from './types.ts';
+
+const NOTHING = new Uint8Array(0);
 
 export interface SessionFields {
   /** Empty on a client before the first ticket. */
@@ -27,6 +29,8 @@ export interface SessionFields {
   readonly peerChain: readonly Uint8Array[];
   readonly hostname: string | undefined;
   readonly alpn: string | undefined;
+  /** Server: what the program put into the ticket. */
+  readonly appData: Uint8Array;
   /** Client: what resumes the session. */
   readonly ticket?: ClientTicket | undefined;
   /** Server: what was sealed into the ticket, or is kept for it. */
@@ -48,7 +52,16 @@ export class Session extends Opaque<'SSL_SESSION'> {
     return !this.notResumable && (this.fields.id.length > 0 || this.fields.ticket !== undefined);
   }
 
-  /** The program gave back the last reference: nobody may use the keys any more. */
+  /** Changes what the program may change. */
+  update(fields: Partial<SessionFields>): void {
+    this.fields = { ...this.fields, ...fields };
+  }
+
+  /** Gives back a reference. With the last one nobody may use the keys any more. */
+  release(): void {
+    if (--this.references === 0) this.wipe();
+  }
+
   wipe(): void {
     this.notResumable = true;
     this.fields.ticket?.psk.fill(0);
@@ -69,76 +82,7 @@ export function SSL_SESSION_up_ref(session: SSL_SESSION | null): number {
 
 /** Gives back a reference. With the last one the keys are wiped. */
 export function SSL_SESSION_free(session: SSL_SESSION | null): void {
-  const known = sessionOf(session);
-  if (known !== undefined && --known.references === 0) known.wipe();
-}
-
-/** Client: whether a ticket belongs to it. */
-export function SSL_SESSION_has_ticket(session: SSL_SESSION | null): number {
-  return sessionOf(session)?.fields.ticket === undefined ? 0 : 1;
-}
-
-/** Client: the ticket's lifetime in seconds, as the server sent it. */
-export function SSL_SESSION_get_ticket_lifetime_hint(session: SSL_SESSION | null): number {
-  return sessionOf(session)?.fields.ticket?.lifetimeSeconds ?? 0;
-}
-
-/** Client: the ticket itself. */
-export function SSL_SESSION_get0_ticket(session: SSL_SESSION | null): Uint8Array | null {
-  const ticket = sessionOf(session)?.fields.ticket;
-  return ticket === undefined ? null : copyOf(ticket.ticket);
-}
-
-/** Whether a ticket allows early data: bytes, 0 for none. */
-export function SSL_SESSION_get_max_early_data(session: SSL_SESSION | null): number {
-  return sessionOf(session)?.fields.ticket?.maxEarlyDataSize ?? 0;
-}
-
-/** Whether the session may be resumed: not used up or spoilt, and with a ticket or an id. */
-export function SSL_SESSION_is_resumable(session: SSL_SESSION | null): number {
-  return sessionOf(session)?.resumable ? 1 : 0;
-}
-
-export function SSL_SESSION_get_id(session: SSL_SESSION | null): Uint8Array | null {
-  const known = sessionOf(session);
-  return known === undefined ? null : copyOf(known.fields.id);
-}
-
-export function SSL_SESSION_get0_id_context(session: SSL_SESSION | null): Uint8Array | null {
-  const known = sessionOf(session);
-  return known === undefined ? null : copyOf(known.fields.sidContext);
-}
-
-/** When the session was made, in seconds since the epoch. */
-export function SSL_SESSION_get_time(session: SSL_SESSION | null): number {
-  return sessionOf(session)?.fields.time ?? 0;
-}
-
-/** How long the session lives, in seconds. */
-export function SSL_SESSION_get_timeout(session: SSL_SESSION | null): number {
-  return sessionOf(session)?.fields.timeout ?? 0;
-}
-
-export function SSL_SESSION_set_timeout(session: SSL_SESSION | null, seconds: number): number {
-  expectInteger('seconds', seconds);
-  const known = sessionOf(session);
-  if (known === undefined) return 0;
-  known.fields = { ...known.fields, timeout: seconds };
-  return 1;
-}
-
-/** The server name of the connection, `null` without one. */
-export function SSL_SESSION_get0_hostname(session: SSL_SESSION | null): string | null {
-  return sessionOf(session)?.fields.hostname ?? null;
-}
-
-export function SSL_SESSION_get0_alpn_selected(session: SSL_SESSION | null): Uint8Array | null {
-  const alpn = sessionOf(session)?.fields.alpn;
-  return alpn === undefined ? null : Uint8Array.from(Buffer.from(alpn, 'latin1'));
-}
-
-export function SSL_SESSION_get_protocol_version(session: SSL_SESSION | null): number {
-  return sessionOf(session) === undefined ? 0 : 0x0304;
+  sessionOf(session)?.release();
 }
 
 /*
@@ -161,7 +105,7 @@ export function i2d_SSL_SESSION(session: SSL_SESSION | null): Uint8Array | null 
   const body = fields.ticket
     ? encodeClientTicket(fields.ticket)
     : fields.state
-      ? encodeTicketState(fields.state)
+      ? encodeTicketState({ ...fields.state, appData: fields.appData })
       : new Uint8Array(0);
   if (body === undefined) return null;
   const out = new Uint8Array(HEAD_LENGTH + 1 + fields.id.length + 1 + fields.sidContext.length + 2 + body.length);
@@ -219,16 +163,16 @@ function decode(bytes: Uint8Array): SessionFields | undefined {
     const ticket = clientTicket(body);
     if (ticket === undefined) return undefined;
     const { serverName: hostname, alpn, server } = ticket;
-    return { ...common, peerChain: server.chain, hostname, alpn, ticket };
+    return { ...common, peerChain: server.chain, hostname, alpn, appData: NOTHING, ticket };
   }
   if (bytes[5] === KIND.server) {
     const state = decodeTicketState(body);
     if (state === undefined) return undefined;
     const { serverName: hostname, alpn, client } = state;
-    return { ...common, peerChain: client.chain, hostname, alpn, state };
+    return { ...common, peerChain: client.chain, hostname, alpn, appData: state.appData, state };
   }
   if (bytes[5] !== KIND.none || body.length > 0) return undefined;
-  return { ...common, peerChain: [], hostname: undefined, alpn: undefined };
+  return { ...common, peerChain: [], hostname: undefined, alpn: undefined, appData: NOTHING };
 }
 
 function clientTicket(body: Uint8Array): ClientTicket | undefined {

@@ -8,9 +8,12 @@ import {
   SSL_VERIFY_NONE,
   SSL_VERIFY_PEER,
 } from './constants.ts';
+import type { SSL } from './types.ts';
 import type { VerifyCallback } from './verify.ts';
 
 const DEFAULT_TICKETS = 2;
+
+export type InfoCallback = (ssl: SSL, where: number, ret: number) => void;
 
 /** What a context gives to each connection when that is made; from then on both have their own. */
 export class Settings {
@@ -35,6 +38,12 @@ export class Settings {
   /** Client: what it offers. */
   alpn: readonly string[] = [];
   certificates: Certificates = new Certificates();
+  /** Server: before a certificate is chosen; 1, 0 (the handshake fails) or less (it waits). */
+  certCallback: ((ssl: SSL) => number) | null = null;
+  /** Server: whether a session of a full handshake is not to be resumed. */
+  notResumable: ((ssl: SSL, isForwardSecure: number) => number) | null = null;
+  /** The connection's own; without one the context's counts. */
+  info: InfoCallback | null = null;
 
   clone(): Settings {
     const copy = Object.assign(new Settings(), this);

@@ -42,6 +42,41 @@ export function SSL_free(ssl: SSL | null): void {
   connection.setSession(undefined);
   setBios(connection, undefined, undefined);
   connection.ctx.release();
+  connection.sessionCtx.release();
+}
+
+/**
+ * Another connection with the settings of this one, its session and its number of tickets; without BIOs. Of a connection that has begun
+ * its handshake, the same one with one more reference.
+ */
+export function SSL_dup(ssl: SSL | null): SSL | null {
+  const connection = sslOf(ssl);
+  if (connection === undefined) return null;
+  if (connection.engine !== undefined) {
+    connection.references++;
+    return connection;
+  }
+  const copy = new Ssl(connection.ctx, connection.settings);
+  copy.role = connection.role;
+  copy.shutdown = connection.shutdown;
+  copy.serverName = connection.serverName;
+  copy.verifyHost = connection.verifyHost;
+  copy.setSession(connection.session);
+  for (const [index, data] of connection.exData) copy.exData.set(index, data);
+  return copy;
+}
+
+/**
+ * Takes another context's certificates and callbacks, as a servername callback does; `null`: those of the context it was made with. Number
+ * of tickets, options, verification, ticket keys, session cache and its callbacks stay; the session id context follows if it was the old
+ * context's.
+ */
+export function SSL_set_SSL_CTX(ssl: SSL | null, ctx: SSL_CTX | null): SSL_CTX | null {
+  const connection = sslOf(ssl);
+  const context = contextOf(ctx) ?? connection?.sessionCtx;
+  if (connection === undefined || context === undefined) return null;
+  connection.changeContext(context);
+  return context;
 }
 
 /** Makes the connection ready for another handshake over the same BIOs. Its number of tickets stays; tickets asked for are forgotten. */

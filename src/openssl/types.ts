@@ -16,6 +16,10 @@ export type BIO_METHOD = Handle<'BIO_METHOD'>;
 export type BIO = Handle<'BIO'>;
 export type X509 = Handle<'X509'>;
 export type EVP_PKEY = Handle<'EVP_PKEY'>;
+export type EVP_CIPHER = Handle<'EVP_CIPHER'>;
+export type EVP_CIPHER_CTX = Handle<'EVP_CIPHER_CTX'>;
+export type EVP_MAC_CTX = Handle<'EVP_MAC_CTX'>;
+export type SSL_CONF_CTX = Handle<'SSL_CONF_CTX'>;
 export type X509_STORE = Handle<'X509_STORE'>;
 export type X509_STORE_CTX = Handle<'X509_STORE_CTX'>;
 

@@ -35,7 +35,11 @@ for (const scenario of SCENARIOS) {
       assert.ok(documented, `docs/openssl-compat.md has no row about ${JSON.stringify(differs.row)}`);
     }
     if (libssl === undefined) {
-      assert.notEqual(process.env['TESSERA_REQUIRE_PEERS'], '1', 'there is no libssl.so.3 (TESSERA_REQUIRE_PEERS=1 is set)');
+      assert.notEqual(
+        process.env['TESSERA_REQUIRE_PEERS'],
+        '1',
+        'there is no libssl.so.3 (TESSERA_REQUIRE_PEERS=1 is set)',
+      );
       if (differs === undefined) t.skip('there is no libssl.so.3 to compare with');
       return;
     }

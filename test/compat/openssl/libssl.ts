@@ -184,7 +184,10 @@ export function loadLibssl(): { readonly api: Api; readonly version: string } | 
   const setVerify: Record<string, Call> = Object.fromEntries(
     ['SSL_set_verify', 'SSL_CTX_set_verify'].map((name) => {
       const call = lazily(name, 'void', [P, 'int', P]);
-      const adapt = (run: Call): Call => (ok, store) => run(ok, handle('X509_STORE_CTX', store));
+      const adapt =
+        (run: Call): Call =>
+        (ok, store) =>
+          run(ok, handle('X509_STORE_CTX', store));
       return [
         name,
         (object, mode, run) =>
@@ -285,20 +288,35 @@ export function loadLibssl(): { readonly api: Api; readonly version: string } | 
       );
       return { ret, out: ret === 1 ? Uint8Array.from(out) : new Uint8Array(0) };
     },
-    SSL_CTX_sess_set_new_cb: setter('SSL_CTX_sess_set_new_cb', 'int', [P, P], (run) => (ssl, session) =>
-      run(SSL(ssl), SESSION(session)),
+    SSL_CTX_sess_set_new_cb: setter(
+      'SSL_CTX_sess_set_new_cb',
+      'int',
+      [P, P],
+      (run) => (ssl, session) => run(SSL(ssl), SESSION(session)),
     ),
-    SSL_CTX_sess_set_remove_cb: setter('SSL_CTX_sess_set_remove_cb', 'void', [P, P], (run) => (ctx, session) =>
-      run(handle('SSL_CTX', ctx), SESSION(session)),
+    SSL_CTX_sess_set_remove_cb: setter(
+      'SSL_CTX_sess_set_remove_cb',
+      'void',
+      [P, P],
+      (run) => (ctx, session) => run(handle('SSL_CTX', ctx), SESSION(session)),
     ),
-    SSL_CTX_sess_set_get_cb: setter('SSL_CTX_sess_set_get_cb', P, [P, P, 'int', P], (run) => (ssl, id, length) =>
-      addressOf(run(SSL(ssl), bytesAt(id, length))),
+    SSL_CTX_sess_set_get_cb: setter(
+      'SSL_CTX_sess_set_get_cb',
+      P,
+      [P, P, 'int', P],
+      (run) => (ssl, id, length) => addressOf(run(SSL(ssl), bytesAt(id, length))),
     ),
-    SSL_CTX_set_info_callback: setter('SSL_CTX_set_info_callback', 'void', [P, 'int', 'int'], (run) => (ssl, where, ret) =>
-      run(SSL(ssl), where, ret),
+    SSL_CTX_set_info_callback: setter(
+      'SSL_CTX_set_info_callback',
+      'void',
+      [P, 'int', 'int'],
+      (run) => (ssl, where, ret) => run(SSL(ssl), where, ret),
     ),
-    SSL_CTX_set_keylog_callback: setter('SSL_CTX_set_keylog_callback', 'void', [P, 'str'], (run) => (ssl, line) =>
-      run(SSL(ssl), line),
+    SSL_CTX_set_keylog_callback: setter(
+      'SSL_CTX_set_keylog_callback',
+      'void',
+      [P, 'str'],
+      (run) => (ssl, line) => run(SSL(ssl), line),
     ),
     SSL_CTX_set_not_resumable_session_callback: setter(
       'SSL_CTX_set_not_resumable_session_callback',

@@ -1,6 +1,8 @@
 /** What the scenario programs share. They see a library through its functions only, so that the real libssl can be in its place. */
 import assert from 'node:assert/strict';
 import {
+  type SSL,
+  type SSL_CTX,
   SSL_ERROR_SSL,
   SSL_ERROR_SYSCALL,
   SSL_ERROR_WANT_ASYNC,
@@ -9,8 +11,6 @@ import {
   SSL_ERROR_ZERO_RETURN,
   SSL_SESS_CACHE_CLIENT,
   SSL_SESS_CACHE_NO_INTERNAL,
-  type SSL,
-  type SSL_CTX,
   type SSL_SESSION,
 } from '../../../src/openssl/index.ts';
 import { makeIdentity, type TestIdentity } from '../../support/certificates.ts';

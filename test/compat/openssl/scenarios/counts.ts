@@ -3,32 +3,47 @@ import { SSL_CB_HANDSHAKE_DONE } from '../../../../src/openssl/index.ts';
 import { range, type Scenario, World } from '../scenario.ts';
 
 export const counts: readonly Scenario[] = [
-  ...[0, 1, 2, 3, 16, 40].map((count): Scenario => ({
-    name: `${count} tickets after a full handshake, set on the context`,
-    run(api) {
-      const world = new World(api);
-      const set = api.SSL_CTX_set_num_tickets(world.serverCtx, count);
-      const { server } = world.connect();
-      return [set, api.SSL_CTX_get_num_tickets(world.serverCtx), api.SSL_get_num_tickets(server), world.sessions.length, world.generated];
-    },
-  })),
-  ...[0, 1, 2, 3].map((count): Scenario => ({
-    name: `${count} tickets set on the connection, over a context that says otherwise`,
-    run(api) {
-      const world = new World(api);
-      api.SSL_CTX_set_num_tickets(world.serverCtx, 7);
-      const { server } = world.connect({ prepare: (pair) => api.SSL_set_num_tickets(pair.server, count) });
-      return [api.SSL_get_num_tickets(server), world.sessions.length, world.generated];
-    },
-  })),
-  ...[0, 1, 2, 3, 40].map((count): Scenario => ({
-    name: `a resumption with the number ${count}`,
-    run(api) {
-      const world = new World(api);
-      world.close(world.connect());
-      return [world.resume(world.sessions[0], ({ server }) => api.SSL_set_num_tickets(server, count)), world.generated];
-    },
-  })),
+  ...[0, 1, 2, 3, 16, 40].map(
+    (count): Scenario => ({
+      name: `${count} tickets after a full handshake, set on the context`,
+      run(api) {
+        const world = new World(api);
+        const set = api.SSL_CTX_set_num_tickets(world.serverCtx, count);
+        const { server } = world.connect();
+        return [
+          set,
+          api.SSL_CTX_get_num_tickets(world.serverCtx),
+          api.SSL_get_num_tickets(server),
+          world.sessions.length,
+          world.generated,
+        ];
+      },
+    }),
+  ),
+  ...[0, 1, 2, 3].map(
+    (count): Scenario => ({
+      name: `${count} tickets set on the connection, over a context that says otherwise`,
+      run(api) {
+        const world = new World(api);
+        api.SSL_CTX_set_num_tickets(world.serverCtx, 7);
+        const { server } = world.connect({ prepare: (pair) => api.SSL_set_num_tickets(pair.server, count) });
+        return [api.SSL_get_num_tickets(server), world.sessions.length, world.generated];
+      },
+    }),
+  ),
+  ...[0, 1, 2, 3, 40].map(
+    (count): Scenario => ({
+      name: `a resumption with the number ${count}`,
+      run(api) {
+        const world = new World(api);
+        world.close(world.connect());
+        return [
+          world.resume(world.sessions[0], ({ server }) => api.SSL_set_num_tickets(server, count)),
+          world.generated,
+        ];
+      },
+    }),
+  ),
   {
     name: 'the default, and what reads back on either side',
     run(api) {
@@ -205,7 +220,9 @@ export const counts: readonly Scenario[] = [
     run(api) {
       const world = new World(api);
       world.connect({ prepare: ({ server }) => api.SSL_set_num_tickets(server, 4) });
-      const tickets = world.sessions.map((session) => Buffer.from(api.SSL_SESSION_get0_ticket(session)!).toString('hex'));
+      const tickets = world.sessions.map((session) =>
+        Buffer.from(api.SSL_SESSION_get0_ticket(session)!).toString('hex'),
+      );
       return [new Set(world.sessions).size, new Set(tickets).size, range(4).length];
     },
   },
