@@ -4,6 +4,7 @@ import { nodeCrypto } from '../providers/node/index.ts';
 import { Inbox, PendingWrite } from './buffers.ts';
 import { asksInHandshake, whyNoRequest } from './client-auth.ts';
 import * as c from './constants.ts';
+import { EarlyData, earlyDataIsOver } from './early-data-state.ts';
 import { createEngine } from './engine.ts';
 import { pushError } from './error-queue.ts';
 import { type ClientHello, HelloGate } from './hello-gate.ts';
@@ -41,6 +42,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
   /** The certificate callback wants to be asked again. */
   #certificateWaits: { resolve(): void; reject(error: unknown): void } | undefined;
   #inbox = new Inbox();
+  #early = new EarlyData();
   #inDoneCallback = false;
   #failed = false;
   /** Failed by a fatal alert of the peer. */
@@ -133,6 +135,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
 
   /** SSL_do_handshake: 1 when there is nothing left to do. */
   handshake(): number {
+    if (this.#early.phase === 'writing') this.#early.phase = 'over';
     if (!this.#begin()) return -1;
     return this.handshakeDone ? this.#sendQueued() : this.#runHandshake();
   }
@@ -248,6 +251,69 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     return true;
   }
 
+  // ---- early data
+
+  /** The handshake begins with SSL_write_early_data. */
+  get writingEarlyData(): boolean {
+    return this.#early.phase === 'writing';
+  }
+
+  get readingEarlyData(): boolean {
+    return this.#early.reading;
+  }
+
+  /** SSL_write_early_data: whether all is written. */
+  writeEarly(data: Uint8Array): boolean {
+    const early = this.#early;
+    if (this.isServer && this.info !== undefined && early.phase !== 'none') return this.write(data) >= 0;
+    const refusal = early.whyNoWrite(this);
+    if (refusal !== undefined) return this.#refuse(refusal);
+    if (!this.isServer) early.phase = 'writing';
+    this.role ??= 'client';
+    if (!this.#begin()) return false;
+    // The ClientHello, or what an earlier call left.
+    let flushed = this.#flush();
+    if (flushed === 'done' && !early.pending) {
+      if (!this.isServer && data.length > this.engine!.earlyDataRoom)
+        return this.#refuse(SSL_REASON.TOO_MUCH_EARLY_DATA);
+      if (data.length > 0) this.#call((engine) => engine.write(data));
+      early.pending = true;
+      flushed = this.#flush();
+    }
+    if (flushed === 'done') early.pending = false;
+    else if (flushed === 'broken') this.#syscall();
+    return flushed === 'done';
+  }
+
+  /** SSL_read_early_data. */
+  readEarly(into: Uint8Array): { ret: number; readbytes: number } {
+    const early = this.#early;
+    const error = { ret: c.SSL_READ_EARLY_DATA_ERROR, readbytes: 0 };
+    if (!this.isServer || early.phase === 'over' || (early.phase === 'none' && this.engine !== undefined)) {
+      this.fail(c.ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED);
+      return error;
+    }
+    early.phase = 'reading';
+    this.role ??= 'server';
+    if (!this.#begin()) return error;
+    for (;;) {
+      const flushed = this.#flush();
+      if (flushed === 'broken') this.#syscall();
+      if (flushed !== 'done' || this.#failed || (this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0) return error;
+      if (!early.inbox.empty) return { ret: c.SSL_READ_EARLY_DATA_SUCCESS, readbytes: early.inbox.read(into, false) };
+      if (earlyDataIsOver(this.engine!)) {
+        early.phase = 'over';
+        return { ret: c.SSL_READ_EARLY_DATA_FINISH, readbytes: 0 };
+      }
+      early.reading = true;
+      try {
+        if (!this.#readRecord()) return error;
+      } finally {
+        early.reading = false;
+      }
+    }
+  }
+
   /** Queues the reason and gives what a failing I/O call returns. */
   fail(reason: number): -1 {
     pushError(reason);
@@ -274,6 +340,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     this.#certificateWaits = undefined;
     this.transport.reset();
     this.#inbox = new Inbox();
+    this.#early = new EarlyData();
     this.handshakeDone = this.#failed = this.#alerted = this.#flushing = false;
     this.#requested = this.#certificatesAsked = this.shutdown = 0;
     this.#pendingWrite = undefined;
@@ -311,6 +378,11 @@ export class Ssl extends SessionHolder implements VerifyTarget {
   }
 
   #runHandshake(): number {
+    if (!this.#early.inbox.empty) {
+      // The program goes on without having read what it accepted.
+      this.failLater(SSL_REASON.UNEXPECTED_RECORD);
+      this.#call(() => {});
+    }
     for (;;) {
       const flushed = this.#flush();
       if (this.#failed) return -1;
@@ -471,6 +543,11 @@ export class Ssl extends SessionHolder implements VerifyTarget {
       case 'data':
         this.#inbox.push(event.bytes);
         break;
+      case 'early_data': {
+        const refusal = this.#early.take(event.bytes, this.settings.recvMaxEarlyData);
+        if (refusal !== undefined) this.failLater(refusal);
+        break;
+      }
       case 'secure':
         this.#onSecure(event.info);
         break;

@@ -13,6 +13,7 @@ import type { Credential } from '../crypto/index.ts';
 import { peerFault, TlsAlertError } from '../errors/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
 import type { ClientTicket } from '../tickets/index.ts';
+import { earlyDataOptions, usedOnce } from './anti-replay.ts';
 import { asksInHandshake } from './client-auth.ts';
 import type { Ssl } from './connection.ts';
 import * as c from './constants.ts';
@@ -44,6 +45,7 @@ export function createEngine(ssl: Ssl, onEvent: (event: TlsEvent) => void): TlsE
     onEvent,
     ...(ssl.serverName !== undefined && { serverName: ssl.serverName }),
     ...(ticket && { tickets: [ticket] }),
+    earlyData: ssl.writingEarlyData,
   });
 }
 
@@ -84,7 +86,9 @@ function serverConfig(ssl: Ssl): ServerConfig {
       : settings.verifyMode & c.SSL_VERIFY_FAIL_IF_NO_PEER_CERT
         ? 'require'
         : 'request',
-    tickets: { count: 0, lifetimeSeconds: sessionCtx.ticketLifetime, sealer: connectionSealer(ssl) },
+    tickets: { count: 0, lifetimeSeconds: sessionCtx.ticketLifetime, sealer: usedOnce(ssl, connectionSealer(ssl)) },
+    ...earlyDataOptions(ssl),
+    limits: { skippedEarlyDataLength: Math.max(1, settings.recvMaxEarlyData) },
     ...(alpnSelect && {
       chooseAlpn: ({ alpn }) => {
         const answer = ssl.callBack(() => alpnSelect(ssl, alpnWire(alpn)));

@@ -148,6 +148,23 @@ export {
   TLS_method,
   TLS_server_method,
 } from './ctx.ts';
+export type { AllowEarlyDataCallback } from './early-data.ts';
+export {
+  SSL_CTX_get_max_early_data,
+  SSL_CTX_get_recv_max_early_data,
+  SSL_CTX_set_allow_early_data_cb,
+  SSL_CTX_set_max_early_data,
+  SSL_CTX_set_recv_max_early_data,
+  SSL_export_keying_material_early,
+  SSL_get_early_data_status,
+  SSL_get_max_early_data,
+  SSL_get_recv_max_early_data,
+  SSL_read_early_data,
+  SSL_set_allow_early_data_cb,
+  SSL_set_max_early_data,
+  SSL_set_recv_max_early_data,
+  SSL_write_early_data,
+} from './early-data.ts';
 export {
   ERR_clear_error,
   ERR_error_string,

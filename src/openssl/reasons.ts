@@ -27,6 +27,8 @@ export const SSL_REASON = {
   EXCESSIVE_MESSAGE_SIZE: 152,
   EXTENSION_NOT_RECEIVED: 279,
   INAPPROPRIATE_FALLBACK: 373,
+  INCONSISTENT_EARLY_DATA_ALPN: 222,
+  INCONSISTENT_EARLY_DATA_SNI: 231,
   INVALID_ALERT: 205,
   INVALID_CONFIG: 283,
   INVALID_KEY_UPDATE_TYPE: 120,
@@ -55,6 +57,7 @@ export const SSL_REASON = {
   SSL_SESSION_ID_TOO_LONG: 408,
   STILL_IN_INIT: 121,
   TOO_MANY_KEY_UPDATES: 132,
+  TOO_MUCH_EARLY_DATA: 164,
   TOO_MANY_WARN_ALERTS: 409,
   UNEXPECTED_EOF_WHILE_READING: 294,
   UNEXPECTED_MESSAGE: 244,
@@ -118,6 +121,7 @@ export const EVP_REASON = { DECODE_ERROR: 114 } as const;
 
 const COMMON_TEXTS: Readonly<Record<number, string>> = {
   524290: 'system lib',
+  786689: 'called a function you should not call',
   786690: 'passed a null parameter',
   786691: 'internal error',
   524550: 'passed invalid argument',
@@ -190,6 +194,7 @@ const FAULT_REASONS: Partial<Record<PeerFault, number>> = {
   'certificate.unsupported_key': SSL_REASON.UNKNOWN_CERTIFICATE_TYPE,
   'key_update.bad_value': SSL_REASON.BAD_KEY_UPDATE,
   'key_update.too_many': SSL_REASON.TOO_MANY_KEY_UPDATES,
+  'early_data.too_much': SSL_REASON.TOO_MUCH_EARLY_DATA,
   'connection.truncated': SSL_REASON.UNEXPECTED_EOF_WHILE_READING,
   'local.failed': 0xc0103,
 };

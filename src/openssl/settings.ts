@@ -4,7 +4,9 @@ import { Certificates } from './certificates.ts';
 import {
   SSL_MODE_AUTO_RETRY,
   SSL_OP_ENABLE_MIDDLEBOX_COMPAT,
+  SSL_OP_NO_ANTI_REPLAY,
   SSL_OP_NO_COMPRESSION,
+  SSL_OP_NO_TICKET,
   SSL_VERIFY_NONE,
   SSL_VERIFY_PEER,
 } from './constants.ts';
@@ -12,6 +14,7 @@ import type { SSL } from './types.ts';
 import type { VerifyCallback } from './verify.ts';
 
 const DEFAULT_TICKETS = 2;
+const MAX_RECORD = 16_384;
 
 export type InfoCallback = (ssl: SSL, where: number, ret: number) => void;
 
@@ -38,6 +41,12 @@ export class Settings {
   /** Client: what it offers. */
   alpn: readonly string[] = [];
   certificates: Certificates = new Certificates();
+  /** Server: bytes of early data that its tickets allow; 0: none. */
+  maxEarlyData = 0;
+  /** Server: bytes of early data that it takes of one client. */
+  recvMaxEarlyData: number = MAX_RECORD;
+  /** Server: asked last about early data. */
+  allowEarlyData: ((ssl: SSL) => number) | null = null;
   /** Server: before a certificate is chosen; 1, 0 (the handshake fails) or less (it waits). */
   certCallback: ((ssl: SSL) => number) | null = null;
   /** Server: whether a session of a full handshake is not to be resumed. */
@@ -49,6 +58,16 @@ export class Settings {
     const copy = Object.assign(new Settings(), this);
     copy.certificates = this.certificates.clone();
     return copy;
+  }
+
+  /** Server: each ticket is good for one resumption, so that early data is taken once. */
+  get antiReplay(): boolean {
+    return this.maxEarlyData > 0 && !this.has(SSL_OP_NO_ANTI_REPLAY);
+  }
+
+  /** Server: tickets are ids of sessions that are kept here. */
+  get stateful(): boolean {
+    return this.has(SSL_OP_NO_TICKET) || this.antiReplay;
   }
 
   has(option: number): boolean {
