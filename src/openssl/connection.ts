@@ -365,11 +365,19 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     if (this.engine === undefined) {
       this.#tell(c.SSL_CB_HANDSHAKE_START, 1);
       this.ctx.statistics[this.role === 'server' ? 'accept' : 'connect']++;
-      this.engine = createEngine(this, (event) => this.#onEvent(event));
+      this.#busy = true;
+      try {
+        this.engine = createEngine(this, (event) => this.#onEvent(event));
+      } finally {
+        this.#busy = false;
+      }
       if (this.role === 'server' && this.ctx.clientHello !== null) this.#gate = new HelloGate();
       this.#updateTicketCount();
+      // What the program was asked on the way may have ended it.
+      this.#call(() => {});
+      if (this.#failed) this.transport.discard();
     }
-    return true;
+    return !this.#failed;
   }
 
   #refuse(reason: number): false {

@@ -17,6 +17,7 @@ import { earlyDataOptions, usedOnce } from './anti-replay.ts';
 import { asksInHandshake } from './client-auth.ts';
 import type { Ssl } from './connection.ts';
 import * as c from './constants.ts';
+import { findPskOption, pskOption } from './external-psk.ts';
 import { SSL_REASON } from './reasons.ts';
 import type { Session } from './session.ts';
 import { connectionSealer } from './session-tickets.ts';
@@ -46,6 +47,7 @@ export function createEngine(ssl: Ssl, onEvent: (event: TlsEvent) => void): TlsE
     ...(ssl.serverName !== undefined && { serverName: ssl.serverName }),
     ...(ticket && { tickets: [ticket] }),
     earlyData: ssl.writingEarlyData,
+    ...pskOption(ssl),
   });
 }
 
@@ -88,6 +90,7 @@ function serverConfig(ssl: Ssl): ServerConfig {
         : 'request',
     tickets: { count: 0, lifetimeSeconds: sessionCtx.ticketLifetime, sealer: usedOnce(ssl, connectionSealer(ssl)) },
     ...earlyDataOptions(ssl),
+    ...findPskOption(ssl),
     limits: { skippedEarlyDataLength: Math.max(1, settings.recvMaxEarlyData) },
     ...(alpnSelect && {
       chooseAlpn: ({ alpn }) => {

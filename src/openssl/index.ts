@@ -238,6 +238,16 @@ export {
   SSL_verify_client_post_handshake,
 } from './post-handshake.ts';
 export {
+  SSL_CTX_set_psk_find_session_callback,
+  SSL_CTX_set_psk_use_session_callback,
+  SSL_SESSION_new,
+  SSL_SESSION_set_cipher,
+  SSL_SESSION_set_protocol_version,
+  SSL_SESSION_set1_master_key,
+  SSL_set_psk_find_session_callback,
+  SSL_set_psk_use_session_callback,
+} from './psk.ts';
+export {
   d2i_SSL_SESSION,
   i2d_SSL_SESSION,
   SSL_SESSION_free,
@@ -271,7 +281,7 @@ export {
   SSL_SESSION_set1_id_context,
   SSL_SESSION_set1_ticket_appdata,
 } from './session-fields.ts';
-export type { InfoCallback } from './settings.ts';
+export type { InfoCallback, PskFindCallback, PskUseCallback } from './settings.ts';
 export {
   SSL_accept,
   SSL_clear,

@@ -10,13 +10,16 @@ import {
   SSL_VERIFY_NONE,
   SSL_VERIFY_PEER,
 } from './constants.ts';
-import type { SSL } from './types.ts';
+import type { SSL, SSL_SESSION } from './types.ts';
 import type { VerifyCallback } from './verify.ts';
 
 const DEFAULT_TICKETS = 2;
 const MAX_RECORD = 16_384;
 
 export type InfoCallback = (ssl: SSL, where: number, ret: number) => void;
+
+export type PskFindCallback = (ssl: SSL, identity: Uint8Array) => SSL_SESSION | null;
+export type PskUseCallback = (ssl: SSL, md: null) => { id: Uint8Array; sess: SSL_SESSION } | null;
 
 /** What a context gives to each connection when that is made; from then on both have their own. */
 export class Settings {
@@ -47,6 +50,10 @@ export class Settings {
   recvMaxEarlyData: number = MAX_RECORD;
   /** Server: asked last about early data. */
   allowEarlyData: ((ssl: SSL) => number) | null = null;
+  /** Server: finds external PSKs. */
+  pskFind: PskFindCallback | null = null;
+  /** Client: the external PSK to offer. */
+  pskUse: PskUseCallback | null = null;
   /** Server: before a certificate is chosen; 1, 0 (the handshake fails) or less (it waits). */
   certCallback: ((ssl: SSL) => number) | null = null;
   /** Server: whether a session of a full handshake is not to be resumed. */

@@ -157,6 +157,7 @@ export const FUNCTIONS: Readonly<Record<string, string>> = {
   SSL_get_recv_max_early_data: 'uint32_t SSL',
   SSL_get_early_data_status: 'int SSL',
   SSL_SESSION_set1_master_key: 'int SSL_SESSION bytes',
+  SSL_CIPHER_find: 'SSL_CIPHER SSL buffer',
 };
 
 /** C macros over SSL_ctrl, SSL_CTX_ctrl and BIO_ctrl. */
