@@ -41,9 +41,10 @@ export class PendingWrite {
     this.sealed = sealed;
   }
 
-  /** Whether `data` is this write again: at least as long, and the same buffer unless buffers may move. */
-  isRepeatedBy(data: Uint8Array, mayMove: boolean): boolean {
-    if (data.length < this.#data.length) return false;
-    return mayMove || (data.buffer === this.#data.buffer && data.byteOffset === this.#data.byteOffset);
+  /** `data` must be this write again: at least as long, and the same buffer unless buffers may move. */
+  faultOf(data: Uint8Array, mayMove: boolean): 'too short' | 'another buffer' | undefined {
+    const isSame = data.buffer === this.#data.buffer && data.byteOffset === this.#data.byteOffset;
+    if (!mayMove && !isSame) return 'another buffer';
+    return data.length < this.#data.length ? 'too short' : undefined;
   }
 }

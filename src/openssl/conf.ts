@@ -260,10 +260,9 @@ export function SSL_CONF_cmd(cctx: SSL_CONF_CTX | null, cmd: string | null, valu
     return -2;
   }
   if (command.type === NONE) return command.run(conf, '') ? 1 : 0;
-  if (value === null) return -3;
-  if (command.run(conf, value)) return 2;
+  if (value !== null && command.run(conf, value)) return 2;
   show(SSL_REASON.BAD_VALUE);
-  return 0;
+  return value === null ? -3 : 0;
 }
 
 /** SSL_CONF_TYPE_: what value a command takes. */

@@ -45,8 +45,8 @@ export class Ssl extends SessionHolder implements VerifyTarget {
   #early = new EarlyData();
   #inDoneCallback = false;
   #failed = false;
-  /** Failed by a fatal alert of the peer. */
-  #alerted = false;
+  /** The peer sent a fatal alert, or its bytes ended. */
+  #endOfInput = false;
   /** Server: requests for a certificate. */
   #certificatesAsked = 0;
   #pendingWrite: PendingWrite | undefined;
@@ -136,7 +136,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
   /** SSL_do_handshake: 1 when there is nothing left to do. */
   handshake(): number {
     if (this.#early.phase === 'writing') this.#early.phase = 'over';
-    if (!this.#begin()) return -1;
+    if (!this.#begin(SSL_REASON.CONNECTION_TYPE_NOT_SET)) return -1;
     return this.handshakeDone ? this.#sendQueued() : this.#runHandshake();
   }
 
@@ -152,7 +152,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     }
     while (this.#inbox.empty) {
       if ((this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0) return 0;
-      if (!this.#readRecord()) return this.#alerted ? 0 : -1;
+      if (!this.#readRecord()) return this.#endOfInput ? 0 : -1;
       this.#sendAnswer();
       if (this.#inbox.empty && (this.settings.mode & c.SSL_MODE_AUTO_RETRY) === 0 && this.shutdown === 0) {
         this.want = c.SSL_READING;
@@ -168,7 +168,8 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     if ((this.shutdown & c.SSL_SENT_SHUTDOWN) !== 0) return this.fail(SSL_REASON.PROTOCOL_IS_SHUTDOWN);
     const pending = this.#pendingWrite;
     const mayMove = (this.settings.mode & c.SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER) !== 0;
-    if (pending?.isRepeatedBy(data, mayMove) === false) return this.fail(SSL_REASON.BAD_WRITE_RETRY);
+    const fault = pending?.faultOf(data, mayMove);
+    if (fault) return this.fail(fault === 'too short' ? SSL_REASON.BAD_LENGTH : SSL_REASON.BAD_WRITE_RETRY);
     if (pending === undefined && this.inInit) {
       const done = this.handshake();
       if (done <= 0) return done;
@@ -341,7 +342,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     this.transport.reset();
     this.#inbox = new Inbox();
     this.#early = new EarlyData();
-    this.handshakeDone = this.#failed = this.#alerted = this.#flushing = false;
+    this.handshakeDone = this.#endOfInput = this.#failed = this.#flushing = false;
     this.#requested = this.#certificatesAsked = this.shutdown = 0;
     this.#pendingWrite = undefined;
     this.want = c.SSL_NOTHING;
@@ -352,13 +353,13 @@ export class Ssl extends SessionHolder implements VerifyTarget {
   // ---- inside
 
   /** Whether I/O is possible: a role, BIOs, no failure. Makes the engine when the first call comes. */
-  #begin(): boolean {
+  #begin(withoutRole: number = SSL_REASON.UNINITIALIZED): boolean {
     this.want = c.SSL_NOTHING;
     this.cause = this.#failed ? 'ssl' : undefined;
     if (this.#failed) return false;
     // From inside a callback of its own a connection does no I/O.
     if (this.#busy) return this.#syscall() > 0;
-    if (this.role === undefined) return this.#refuse(SSL_REASON.CONNECTION_TYPE_NOT_SET);
+    if (this.role === undefined) return this.#refuse(withoutRole);
     if (this.transport.rbio === undefined || this.transport.wbio === undefined) {
       return this.#refuse(SSL_REASON.BIO_NOT_SET);
     }
@@ -416,7 +417,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     let taken = false;
     for (;;) {
       const flushed = this.#flush();
-      if (flushed === 'blocked') return -1;
+      if (flushed === 'blocked' || this.#failed) return -1;
       if (flushed === 'broken') this.transport.discard();
       this.#flushing = false;
       if (taken || !this.#hasQueued) return 1;
@@ -472,6 +473,10 @@ export class Ssl extends SessionHolder implements VerifyTarget {
       return !this.#failed;
     });
     if (outcome === 'record' && this.#gate !== undefined && !this.#askAboutHello(this.#gate)) return false;
+    if (this.#certificateWaits !== undefined) {
+      this.want = c.SSL_X509_LOOKUP;
+      return false;
+    }
     if (outcome === 'blocked') this.want = c.SSL_READING;
     if (outcome === 'broken') this.#syscall();
     if (outcome === 'end') {
@@ -506,6 +511,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     this.#gate = undefined;
     if (this.fatalReason !== undefined) this.#call(() => {});
     else for (const bytes of gate.release()) this.#call((engine) => engine.receive(bytes));
+    if (this.#failed) this.#flush();
     return !this.#failed;
   }
 
@@ -616,10 +622,18 @@ export class Ssl extends SessionHolder implements VerifyTarget {
 
   #onError(error: Extract<TlsEvent, { type: 'error' }>['error']): void {
     const local = error instanceof TlsAlertError;
-    this.#alerted = !local;
-    this.#end(this.fatalReason ?? (local ? reasonOfFault(error.code, error.alert) : reasonOfAlert(error.alert)));
+    const reason = local ? reasonOfFault(error.code, error.alert) : reasonOfAlert(error.alert);
+    this.#end(this.fatalReason ?? this.#httpReason ?? reason);
+    if (!local) this.shutdown |= c.SSL_RECEIVED_SHUTDOWN;
+    this.#endOfInput = !local || error.code === 'connection.truncated';
     const number = AlertDescription[error.alert as AlertName] ?? 0;
     this.#tell(local ? c.SSL_CB_WRITE_ALERT : c.SSL_CB_READ_ALERT, 0x200 | number);
+  }
+
+  get #httpReason(): number | undefined {
+    const { sawHttp } = this.transport;
+    if (sawHttp === undefined) return undefined;
+    return sawHttp === 'request' ? SSL_REASON.HTTP_REQUEST : SSL_REASON.HTTPS_PROXY_REQUEST;
   }
 
   /** The connection is over, and its session with it. */

@@ -4,7 +4,6 @@ import { nodeCrypto } from '../providers/node/index.ts';
 import type { TicketState } from '../tickets/index.ts';
 import * as c from './constants.ts';
 import type { Context } from './context.ts';
-import { SSL_REASON } from './reasons.ts';
 import { Session, type SessionFields } from './session.ts';
 import { copyOfState, SESSION_ID_LENGTH, type SealerHost, type TicketAnswer } from './session-tickets.ts';
 import type { Settings } from './settings.ts';
@@ -99,14 +98,16 @@ export abstract class SessionHolder extends Opaque<'SSL'> implements SealerHost 
 
   prepareTicket(state: TicketState): Session | undefined {
     if (this.fatalReason !== undefined) return undefined;
-    const replaces = this.#ticketsPrepared++ > 0 || this.info?.resumed === true || this.session === undefined;
+    const isFirst = this.#ticketsPrepared++ === 0 && this.info?.resumed === false;
+    // What was not to be resumed stays so; a ticket that was asked for after that is of another session.
+    const replaces = !isFirst || this.session === undefined || this.session.notResumable;
     const id = nodeCrypto.random(SESSION_ID_LENGTH);
     if (replaces) this.replaceSession({ id }, this.info!);
     const session = this.session!;
     session.update({ id, state: copyOfState(state), time: Math.floor(state.issuedAt / 1000) });
     const { generateTicket } = this.sessionCtx;
     if (generateTicket === null || this.callBack(() => generateTicket(this))) return session;
-    this.failLater(SSL_REASON.CALLBACK_FAILED);
+    this.failLater(c.ERR_R_INTERNAL_ERROR);
     return undefined;
   }
 

@@ -1,4 +1,5 @@
 import { concat, copyOf, equal, toHex } from '../bytes/index.ts';
+import { TlsAlertError } from '../errors/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
 import {
   decodeTicketState,
@@ -81,10 +82,15 @@ export function connectionSealer(host: SealerHost): TicketSealer {
       const opened = stateful() ? findSession(host, ticket, now) : unseal(host, ticket, now, scope());
       if (typeof opened === 'string' || !host.settings.sidContextMissing) return opened;
       opened.psk.fill(0);
-      host.failLater(SSL_REASON.SESSION_ID_CONTEXT_UNINITIALIZED);
-      return 'disabled';
+      return refuse(host, SSL_REASON.SESSION_ID_CONTEXT_UNINITIALIZED);
     },
   };
+}
+
+/** An offered ticket ends the connection, for this reason. */
+function refuse(host: SealerHost, reason: number): never {
+  host.failLater(reason);
+  throw new TlsAlertError('local.failed', 'internal_error', 'the program, or its settings, refuse a ticket');
 }
 
 // ---- tickets that are ids
@@ -94,11 +100,10 @@ function findSession(host: SealerHost, ticket: Uint8Array, now: number): TicketS
   const { sessionCtx, settings } = host;
   const { cache, cacheMode, statistics } = sessionCtx;
   if (ticket.length !== SESSION_ID_LENGTH) return 'no_key';
-  let session = (cacheMode & c.SSL_SESS_CACHE_NO_INTERNAL_LOOKUP) === 0 ? cache.find(ticket) : undefined;
-  if (session === undefined) {
-    statistics.misses++;
-    session = askProgram(host, ticket);
-  }
+  const looks = (cacheMode & c.SSL_SESS_CACHE_NO_INTERNAL_LOOKUP) === 0;
+  const kept = looks ? cache.find(ticket) : undefined;
+  if (looks && kept === undefined) statistics.misses++;
+  const session = kept ?? askProgram(host, ticket);
   const state = session?.fields.state;
   if (session === undefined || state === undefined || session.notResumable) return 'not_found';
   if (!equal(session.fields.sidContext, settings.sidContext)) return 'no_key';
@@ -131,9 +136,7 @@ function unseal(host: SealerHost, ticket: Uint8Array, now: number, scope: string
     // A key of ours opened it: the program has nothing to decide.
     if (opened === 'expired') return opened;
   } else {
-    const answer = openWithCallback(host, ticket);
-    if (answer === undefined) return 'disabled';
-    ({ opened, renew } = answer);
+    ({ opened, renew } = openWithCallback(host, ticket));
   }
   const found = typeof opened === 'string' ? undefined : opened;
   const status = !found ? c.SSL_TICKET_NO_DECRYPT : renew ? c.SSL_TICKET_SUCCESS_RENEW : c.SSL_TICKET_SUCCESS;
@@ -145,13 +148,13 @@ function unseal(host: SealerHost, ticket: Uint8Array, now: number, scope: string
   return 'application';
 }
 
-/** What the decrypt callback makes of a ticket. `undefined`: the connection ends. */
+/** What the decrypt callback makes of a ticket. */
 function askAboutTicket(
   host: SealerHost,
   ticket: Uint8Array,
   found: TicketState | undefined,
   status: number,
-): TicketAnswer | undefined {
+): TicketAnswer {
   const { decryptTicket } = host.sessionCtx;
   if (decryptTicket === null) {
     if (found === undefined) return 'ignore_renew';
@@ -174,8 +177,8 @@ function askAboutTicket(
       break;
     default:
   }
-  host.failLater(SSL_REASON.BAD_EXTENSION);
-  return undefined;
+  found?.psk.fill(0);
+  return refuse(host, c.ERR_R_INTERNAL_ERROR);
 }
 
 /*
@@ -210,11 +213,10 @@ function sealWithCallback(host: SealerHost, state: TicketState): Uint8Array | un
   }
 }
 
-/** `undefined`: the connection ends. */
 function openWithCallback(
   host: SealerHost,
   ticket: Uint8Array,
-): { opened: TicketState | TicketDecline; renew: boolean } | undefined {
+): { opened: TicketState | TicketDecline; renew: boolean } {
   const { ticketKey } = host.sessionCtx;
   const unknown = { opened: 'no_key' as const, renew: true };
   if (ticket.length < KEY_NAME_LENGTH + IV_LENGTH) return unknown;
@@ -224,10 +226,7 @@ function openWithCallback(
   const mac = new MacContext();
   try {
     const answer = host.callBack(() => ticketKey!(host, keyName, iv, cipher, mac, 0)) ?? -1;
-    if (answer < 0) {
-      host.failLater(SSL_REASON.CALLBACK_FAILED);
-      return undefined;
-    }
+    if (answer < 0) return refuse(host, c.ERR_R_INTERNAL_ERROR);
     if (answer === 0) return unknown;
     const end = ticket.length - (mac.length ?? 0);
     if (end <= KEY_NAME_LENGTH + IV_LENGTH || !mac.verify(ticket.subarray(0, end), ticket.subarray(end)))
@@ -235,7 +234,7 @@ function openWithCallback(
     const plaintext = cipher.run(ticket.subarray(KEY_NAME_LENGTH + IV_LENGTH, end), false);
     const opened = plaintext && decodePlaintext(plaintext, host.settings.sidContext);
     plaintext?.fill(0);
-    return { opened: opened ?? 'malformed', renew: answer !== 1 };
+    return { opened: opened ?? 'malformed', renew: answer === 2 };
   } finally {
     cipher.wipe();
     mac.wipe();

@@ -273,10 +273,12 @@ export function SSL_get_error(ssl: SSL | null, ret: number): number {
   if (connection.want === c.SSL_READING) return c.SSL_ERROR_WANT_READ;
   if (connection.want === c.SSL_WRITING) return c.SSL_ERROR_WANT_WRITE;
   if (connection.want === c.SSL_ASYNC_PAUSED) return c.SSL_ERROR_WANT_ASYNC;
+  if (connection.want === c.SSL_X509_LOOKUP) return c.SSL_ERROR_WANT_X509_LOOKUP;
+  if (connection.want === c.SSL_CLIENT_HELLO_CB) return c.SSL_ERROR_WANT_CLIENT_HELLO_CB;
   return connection.shutdown & c.SSL_RECEIVED_SHUTDOWN ? c.SSL_ERROR_ZERO_RETURN : c.SSL_ERROR_SYSCALL;
 }
 
-/** What the last call waits for: SSL_NOTHING, SSL_READING, SSL_WRITING or SSL_ASYNC_PAUSED. */
+/** What the last call waits for: SSL_NOTHING, SSL_READING, SSL_WRITING, SSL_ASYNC_PAUSED, SSL_X509_LOOKUP or SSL_CLIENT_HELLO_CB. */
 export function SSL_want(ssl: SSL | null): number {
   return sslOf(ssl)?.want ?? c.SSL_NOTHING;
 }
@@ -353,9 +355,12 @@ export function SSL_set1_host(ssl: SSL | null, name: string | null): number {
 export function SSL_set_tlsext_host_name(ssl: SSL | null, name: string | null): number {
   if (name !== null) expectString('name', name);
   const connection = sslOf(ssl);
-  if (connection === undefined || (name !== null && (name.length === 0 || name.length > 255))) return 0;
-  connection.serverName = name ?? undefined;
-  return 1;
+  if (connection === undefined) return 0;
+  const isName = name !== null && name.length > 0 && name.length <= 255;
+  connection.serverName = isName ? name : undefined;
+  if (isName || name === null) return 1;
+  pushError(SSL_REASON.SSL3_EXT_INVALID_SERVERNAME);
+  return 0;
 }
 
 /** The server_name of the connection: TLSEXT_NAMETYPE_host_name is the only type. */

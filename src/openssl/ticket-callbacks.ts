@@ -35,7 +35,7 @@ export function SSL_CTX_get_tlsext_ticket_keys(ctx: SSL_CTX | null): Uint8Array 
 /**
  * Gives the keys of each ticket, sealed (`enc` 1) or opened (0): it writes or reads the key's name and the IV, and sets cipher and MAC
  * with EVP_CipherInit_ex and EVP_MAC_CTX_set_params. When sealing: 1, 0 (no ticket this time), less: the connection ends. When opening:
- * 2, 1 (good, but no new ticket), 0 (unknown: full handshake), less: the connection ends.
+ * 2, 1 (good, but no new ticket; also 3 and more), 0 (unknown: full handshake), less: the connection ends.
  */
 export function SSL_CTX_set_tlsext_ticket_key_evp_cb(ctx: SSL_CTX | null, callback: TicketKeyCallback | null): number {
   expectCallback('callback', callback);

@@ -11,10 +11,17 @@ export class Transport {
   #unsent: Uint8Array[] = [];
   #header: number[] = [];
   #bodyLeft = 0;
+  #start = '';
 
   /** In the middle of a record that arrived in part. */
   get midRecord(): boolean {
     return this.#header.length > 0;
+  }
+
+  /** Plain HTTP came in place of TLS: a request, or one to a proxy. */
+  get sawHttp(): 'request' | 'proxy request' | undefined {
+    if (/^(?:GET |POST|HEAD|PUT )/.test(this.#start)) return 'request';
+    return this.#start === 'CONNE' ? 'proxy request' : undefined;
   }
 
   send(bytes: Uint8Array | undefined): void {
@@ -31,6 +38,7 @@ export class Transport {
     this.#unsent = [];
     this.#header = [];
     this.#bodyLeft = 0;
+    this.#start = '';
   }
 
   flush(): 'done' | 'blocked' | 'broken' {
@@ -70,6 +78,7 @@ export class Transport {
 
   #onHeader(bytes: Uint8Array): void {
     this.#header.push(...bytes);
+    if (this.#start.length < RECORD_HEADER_LENGTH) this.#start += Buffer.from(bytes).toString('latin1');
     if (this.#header.length === RECORD_HEADER_LENGTH) {
       this.#bodyLeft = Math.min((this.#header[3]! << 8) | this.#header[4]!, MAX_RECORD_BODY);
     }

@@ -7,8 +7,13 @@ import * as ours from '../../../src/openssl/index.ts';
 import { loadLibssl } from './libssl.ts';
 import type { Log, Scenario } from './scenario.ts';
 import { counts } from './scenarios/counts.ts';
+import { io } from './scenarios/io.ts';
+import { keys } from './scenarios/keys.ts';
+import { negotiation } from './scenarios/negotiation.ts';
+import { requests } from './scenarios/requests.ts';
+import { sessions } from './scenarios/sessions.ts';
 
-const SCENARIOS: readonly Scenario[] = [...counts];
+const SCENARIOS: readonly Scenario[] = [...counts, ...requests, ...sessions, ...keys, ...negotiation, ...io];
 
 const libssl = loadLibssl();
 const compat = readFileSync(new URL('../../../docs/openssl-compat.md', import.meta.url), 'utf8');

@@ -151,24 +151,20 @@ export class World {
     return pair;
   }
 
-  /** Both handshakes in turns, until neither can go on; then the client reads its tickets. The last outcomes. */
+  /** Both handshakes in turns, until they are done or one failed; then the client reads its tickets. The last outcomes. */
   finish({ server, client }: Pair): { server: unknown; client: unknown } {
     const { api } = this;
-    let last = { server: null as unknown, client: null as unknown };
+    const last: { server: unknown; client: unknown } = { server: null, client: null };
+    const failed = (one: unknown): boolean => Array.isArray(one) && one[1] === 'SSL';
     for (let round = 0; round < 100; round++) {
       const clientDone = outcome(api, client, () => api.SSL_do_handshake(client));
       const serverDone = outcome(api, server, () => api.SSL_do_handshake(server));
-      const next = { server: serverDone, client: clientDone };
-      const failed = [serverDone, clientDone].map((one) => Array.isArray(one) && one[1] === 'SSL');
       // Only the first failure tells the reason.
-      last = {
-        server: failed[0] && Array.isArray(last.server) && last.server[1] === 'SSL' ? last.server : next.server,
-        client: failed[1] && Array.isArray(last.client) && last.client[1] === 'SSL' ? last.client : next.client,
-      };
+      if (!failed(last.client)) last.client = clientDone;
+      if (!failed(last.server)) last.server = serverDone;
       if (clientDone === 1) this.readNothing(client);
       if (clientDone === 1 && serverDone === 1) break;
-      if (failed[0] && failed[1]) break;
-      if (round > 20 && (failed[0] || failed[1])) break;
+      if (round > 10 && (failed(last.server) || failed(last.client))) break;
     }
     return last;
   }
