@@ -9,9 +9,16 @@ import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { parseArgs } from 'node:util';
 import { createClient } from 'redis';
-import { createServerConfig, createServerEngine, RingSealer, TicketKeyRing, type TlsEvent } from '../../src/index.ts';
+import {
+  createServerConfig,
+  createServerEngine,
+  type ReplayGuard,
+  RingSealer,
+  TicketKeyRing,
+  type TlsEvent,
+} from '../../src/index.ts';
 import { createCredential, nodeCrypto, TLSSocket } from '../../src/node/index.ts';
-import { RedisTicketKeys, redisCommands } from '../../src/stores/redis/index.ts';
+import { RedisReplayGuard, RedisTicketKeys, redisCommands } from '../../src/stores/redis/index.ts';
 
 const { values } = parseArgs({
   options: {
@@ -30,6 +37,9 @@ const { values } = parseArgs({
     poll: { type: 'string', default: '10' },
     'num-tickets': { type: 'string', default: '2' },
     lifetime: { type: 'string', default: '7200' },
+    'early-data': { type: 'string', default: '0' },
+    'replay-window-ms': { type: 'string', default: '10000' },
+    'replay-skew-ms': { type: 'string', default: '10000' },
   },
 });
 
@@ -43,6 +53,7 @@ const periods = { sealForSeconds: Number(values['seal-for']), openForSeconds: Nu
 const keys = values.redis !== undefined ? sharedKeys(values.redis) : values.derive ? derivedKeys() : ownKeys();
 await keys.start();
 
+const maxEarlyData = Number(values['early-data']);
 const config = createServerConfig({
   crypto: nodeCrypto,
   clock,
@@ -53,6 +64,7 @@ const config = createServerConfig({
     sealer: new RingSealer(keys.ring, nodeCrypto),
     label: 'fleet',
   },
+  ...(maxEarlyData > 0 && keys.guard && { earlyData: { maxSize: maxEarlyData, guard: keys.guard } }),
 });
 
 const server = createServer({ allowHalfOpen: true, noDelay: true }, (transport) => {
@@ -79,11 +91,14 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 function tell(event: TlsEvent): void {
   if (event.type === 'secure') print('secure', { resumed: event.info.resumed });
   if (event.type === 'ticket_issued') print('issued', { index: event.index, lifetime: event.state.lifetimeSeconds });
+  if (event.type === 'early_data_status') print('early_data', { accepted: event.accepted, reason: event.reason });
   if (event.type === 'ticket_declined') print('declined', { during: event.during, reason: event.reason });
 }
 
 interface Keys {
   readonly ring: TicketKeyRing;
+  /** Only a store that all members ask can say that early data was taken nowhere else. Without one there is none. */
+  readonly guard?: ReplayGuard;
   start(): Promise<unknown>;
   close(): void;
 }
@@ -94,20 +109,25 @@ function sharedKeys(url: string): Keys {
   const client = createClient({ url, disableOfflineQueue: true, socket: { reconnectStrategy: 200 } });
   client.on('error', () => {}); // it reconnects; what that means for keys is reported below
   void client.connect().catch(() => {});
+  const shared = { client: redisCommands(client), crypto: nodeCrypto, prefix: values.prefix };
   const keys = new RedisTicketKeys({
-    client: redisCommands(client),
-    crypto: nodeCrypto,
+    ...shared,
     clock,
     secret: Buffer.from(process.env['FLEET_SECRET'] ?? '', 'hex'),
-    prefix: values.prefix,
     pollSeconds: Number(values.poll),
     ...(values.propagation !== undefined && { propagationSeconds: Number(values.propagation) }),
     ...periods,
     onReport: ({ type, ...facts }) => print(`key_${type}`, 'error' in facts ? { message: String(facts.error) } : facts),
   });
   const ready = new Promise<void>((resolve) => client.once('ready', () => resolve()));
+  const guard = new RedisReplayGuard({
+    ...shared,
+    windowMs: Number(values['replay-window-ms']),
+    skewMs: Number(values['replay-skew-ms']),
+  });
   return {
     ring: keys.ring,
+    guard,
     // A member whose store is away starts all the same: it gives full handshakes until it has a key.
     start: () => Promise.race([ready, new Promise((resolve) => setTimeout(resolve, 2_000))]).then(() => keys.start()),
     close: () => {

@@ -85,8 +85,8 @@ export interface TicketOptions {
   readonly count?: number | undefined;
   readonly lifetimeSeconds?: number | undefined;
   readonly sealer?: TicketSealer | false | undefined;
-  /** How many tickets when. Default {@link openssl}: `count` after a full handshake, at most one after a resumption. */
-  readonly policy?: TicketPolicy | undefined;
+  /** How many tickets when; a function is a policy too. Default {@link openssl}: `count` after a full handshake, at most one after a resumption. */
+  readonly policy?: TicketPolicy | TicketPolicy['plan'] | undefined;
   /**
    * The trust scope: tickets of one scope are not redeemed under another, even with the same keys. Default: a hash of what decides whom
    * this server lets in (`clientAuth`, `rejectUnauthorized`, the verifier's policy) and of `label`.
@@ -342,7 +342,7 @@ function ticketConfig(options: ServerOptions): ServerTicketConfig {
   inRange('tickets.alsoAccept.length', alsoAccept.length, 0, 8);
   return {
     count: inRange('tickets.count', tickets.count ?? 2, 0, Number.MAX_SAFE_INTEGER),
-    policy: tickets.policy ?? openssl(),
+    policy: policyOf(tickets.policy ?? openssl()),
     lifetimeSeconds: inRange(
       'tickets.lifetimeSeconds',
       tickets.lifetimeSeconds ?? 7_200,
@@ -374,6 +374,12 @@ function earlyDataConfig({ maxSize, guard, allow, deadlineMs = 250 }: EarlyDataO
     allow,
     deadlineMs: inRange('earlyData.deadlineMs', deadlineMs, 1, 60_000),
   };
+}
+
+function policyOf(policy: TicketPolicy | TicketPolicy['plan']): TicketPolicy {
+  if (typeof policy === 'function') return { name: policy.name || 'function', plan: policy };
+  if (typeof policy?.plan === 'function') return policy;
+  throw new TlsUsageError('config.bad_policy', 'tickets.policy must be a policy such as openssl(), or a function');
 }
 
 /** What decides whom this server lets in. A ticket spares the client that decision, so it must not be spared a stricter one. */

@@ -393,6 +393,13 @@ class Engine implements TlsEngine, Output {
     requestClientCertificate(state, required, this.#serverContext());
   }
 
+  get postHandshakeAuth(): 'not_offered' | 'offered' | 'requested' {
+    const state = this.#handshake;
+    const auth = 'canResume' in state ? state.postHandshakeAuth : undefined;
+    if (auth === undefined) return 'not_offered';
+    return auth.request === undefined ? 'offered' : 'requested';
+  }
+
   get numTickets(): number {
     const { config, tickets } = this.#cx;
     return config.role === 'server' ? (tickets.count ?? config.tickets.count) : (tickets.count ?? 0);

@@ -65,6 +65,8 @@ export interface TlsEngine {
    * `no_verifier`, `not_offered` (by the client), `outstanding` (an earlier request is unanswered), `read_closed`. rfc9846#section-4.7.2
    */
   requestClientCertificate(options?: { readonly required?: boolean }): void;
+  /** Server, once secure: whether the client takes such requests, and whether one is unanswered. */
+  readonly postHandshakeAuth: 'not_offered' | 'offered' | 'requested';
   /** Keying material of `length` bytes for `label` (ASCII) and `context`. rfc9846#section-7.5 */
   exportKeyingMaterial(length: number, label: string, context?: Uint8Array): Uint8Array;
 

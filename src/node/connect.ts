@@ -91,6 +91,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   const ticketRequest = requestOf(
     options.ticketRequest,
     cache && TARGET - cache.lacks(origin, TARGET, config.clock.now()),
+    tickets.length > 0,
   );
 
   const earlySender = earlySenderOf(options, tickets.length > 0 ? tickets[0]!.alpn : config.alpn[0]);
@@ -103,7 +104,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
     );
   const transport = options.socket ?? openTransport(options);
   const { allowHalfOpen, highWaterMark, handshakeTimeout } = options;
-  const owner = new ClientOwner(cache, origin, options);
+  const owner = new ClientOwner(cache, origin, tickets[0]?.authenticatedAt, options);
   const socket = new TLSSocket(transport, {
     engine,
     allowHalfOpen,
@@ -121,12 +122,24 @@ export function connect(...args: readonly unknown[]): TLSSocket {
 class ClientOwner implements SocketOwner {
   readonly #cache: ClientTicketCache | undefined;
   readonly #origin: string;
+  /** The session whose ticket was offered, by when its server was authenticated. */
+  readonly #session: number | undefined;
   readonly #target: { readonly [K in 'host' | 'port' | 'path']: ConnectionOptions[K] | undefined };
 
-  constructor(cache: ClientTicketCache | undefined, origin: string, { host, port, path }: ConnectionOptions) {
+  constructor(
+    cache: ClientTicketCache | undefined,
+    origin: string,
+    session: number | undefined,
+    { host, port, path }: ConnectionOptions,
+  ) {
     this.#cache = cache;
     this.#origin = origin;
+    this.#session = session;
     this.#target = { host, port, path };
+  }
+
+  onResumption(resumed: boolean): void {
+    if (!resumed && this.#session !== undefined) this.#cache?.dropSession(this.#origin, this.#session);
   }
 
   onTicket(socket: TLSSocket, ticket: ClientTicket): boolean {
@@ -177,9 +190,10 @@ function cacheOf(option: ConnectionOptions['ticketCache']): ClientTicketCache | 
 function requestOf(
   option: ConnectionOptions['ticketRequest'],
   left: number | undefined,
+  offers: boolean,
 ): ClientEngineOptions['ticketRequest'] {
   if (typeof option === 'object') return option;
-  return option === false || left === undefined ? undefined : ticketsToRequest(left, TARGET);
+  return option === false || left === undefined ? undefined : ticketsToRequest(left, TARGET, offers);
 }
 
 function normalize(args: readonly unknown[]): {

@@ -34,8 +34,8 @@ export interface TlsOptions extends SecureContextOptions, Omit<ServerOpts, 'paus
   readonly handshakeTimeout?: number | undefined;
   /** Tickets issued under one value are not redeemed under another. Default: none. */
   readonly sessionIdContext?: string | undefined;
-  /** Everything else about tickets: policy, sealer or store, revocations, verdict, scope. The options above win over the same ones here. */
-  readonly tickets?: TicketOptions | undefined;
+  /** A number is shorthand for `numTickets`. Everything else about tickets: policy, sealer or store, revocations, verdict, scope. The options above win over the same ones here. */
+  readonly tickets?: number | TicketOptions | undefined;
   /** Accept early data (0-RTT), which can be replayed. Default: off. */
   readonly earlyData?: ServerEarlyData | undefined;
   /** The keys that seal tickets, to be shared by servers of this process or kept in step by a key source. Default: keys of this server alone, which rotate. */
@@ -106,8 +106,9 @@ export class Server extends NetServer implements SocketOwner {
 
   #configFor(options: TlsOptions): ServerConfig {
     const context = options.secureContext ?? new SecureContext(options);
-    const { ALPNProtocols, requestCert, numTickets, ticketLifetime, sessionTimeout, sessionIdContext, tickets } =
-      this.#options;
+    const { ALPNProtocols, requestCert, numTickets, ticketLifetime, sessionTimeout, sessionIdContext } = this.#options;
+    const tickets =
+      typeof this.#options.tickets === 'number' ? { count: this.#options.tickets } : this.#options.tickets;
     const rejectUnauthorized = this.#options.rejectUnauthorized ?? true;
     return context.serverConfig({
       alpn: alpnNames(ALPNProtocols),

@@ -536,6 +536,25 @@ describe('tickets', () => {
     );
   });
 
+  test('RFC 9149: a session that a server does not resume from takes its other tickets along', async (t) => {
+    const ticketCache = new ClientTicketCache();
+    const listener = serverOf('ours', { tickets: 3 }) as ReturnType<typeof createServer>;
+    const port = await listen(t, listener);
+    listener.on('secureConnection', (socket: TLSSocket) => socket.end('x'));
+    await readAll(clientOf('ours', port, { ticketCache }));
+    assert.equal(ticketCache.size, 3, 'a plain number is numTickets');
+    const resumed = clientOf('ours', port, { ticketCache });
+    await readAll(resumed);
+    assert.deepEqual([resumed.isSessionReused(), ticketCache.size], [true, 3]);
+    listener.ticketKeyRing.destroy('all');
+    const refused = clientOf('ours', port, { ticketCache });
+    await readAll(refused);
+    assert.deepEqual([refused.isSessionReused(), ticketCache.size], [false, 3], 'three new ones, no old one');
+    const again = clientOf('ours', port, { ticketCache });
+    await readAll(again);
+    assert.equal(again.isSessionReused(), true);
+  });
+
   test('fault 8: tickets count from the moment they arrive, also when the connection then breaks', async (t) => {
     const ticketCache = new ClientTicketCache();
     const listener = serverOf('ours', { numTickets: 2 });

@@ -48,6 +48,8 @@ export interface TicketInfo {
 /** Who made the socket and wants to know first. One object for many sockets where possible. */
 export interface SocketOwner {
   onSecure?(socket: TLSSocket): void;
+  /** The handshake is done, and this is how. */
+  onResumption?(resumed: boolean): void;
   /** The connection failed before it was secure. Returns the error to destroy the socket with, or `undefined` when it was reported. */
   onFailure?(socket: TLSSocket, error: Error): Error | undefined;
   /** A client's ticket arrived; true when the owner keeps it. */
@@ -326,6 +328,7 @@ export class TLSSocket extends Duplex {
     this.#timer = undefined;
     const begun = this.#info !== undefined; // with early data
     this.#info = info;
+    this.#owner?.onResumption?.(info.resumed);
     if (!begun) this.#writeHeld();
     if (this.destroyed) return;
     const final = this.#final;

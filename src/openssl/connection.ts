@@ -2,12 +2,15 @@ import type { ConnectionInfo, TlsEngine, TlsEvent } from '../connection/index.ts
 import { AlertDescription, type AlertName, TlsAlertError } from '../errors/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
 import { Inbox, PendingWrite } from './buffers.ts';
+import { asksInHandshake, whyNoRequest } from './client-auth.ts';
 import * as c from './constants.ts';
+import { EarlyData, earlyDataIsOver } from './early-data-state.ts';
 import { createEngine } from './engine.ts';
 import { pushError } from './error-queue.ts';
 import { Questions } from './questions.ts';
 import { reasonOfAlert, reasonOfFault, SSL_REASON } from './reasons.ts';
 import { SessionHolder } from './session-holder.ts';
+import { SESSION_ID_LENGTH } from './session-tickets.ts';
 import { Transport } from './transport.ts';
 import { type TrustStore, type VerifyCallback, type VerifyTarget, verifyCode } from './verify.ts';
 
@@ -36,10 +39,13 @@ export class Ssl extends SessionHolder implements VerifyTarget {
   /** Inside callbacks, and while they are to be asked again. */
   questions: Questions = new Questions(this);
   #inbox = new Inbox();
+  #early = new EarlyData();
   #inDoneCallback = false;
   #failed = false;
   /** The peer sent a fatal alert, or its bytes ended. */
   #endOfInput = false;
+  /** Server: requests for a certificate. */
+  #certificatesAsked = 0;
   #pendingWrite: PendingWrite | undefined;
   /** Tickets requested and not yet generated. */
   #requested = 0;
@@ -124,6 +130,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
 
   /** SSL_do_handshake: 1 when there is nothing left to do. */
   handshake(): number {
+    if (this.#early.phase === 'writing') this.#early.phase = 'over';
     if (!this.#begin(SSL_REASON.CONNECTION_TYPE_NOT_SET)) return -1;
     return this.handshakeDone ? this.#sendQueued() : this.#runHandshake();
   }
@@ -141,6 +148,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     while (this.#inbox.empty) {
       if ((this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0) return 0;
       if (!this.#readRecord()) return this.#endOfInput ? 0 : -1;
+      this.#sendAnswer();
       if (this.#inbox.empty && (this.settings.mode & c.SSL_MODE_AUTO_RETRY) === 0 && this.shutdown === 0) {
         this.want = c.SSL_READING;
         return -1;
@@ -225,6 +233,83 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     return true;
   }
 
+  /** SSL_verify_client_post_handshake: queues a request for the client's certificate. */
+  requestCertificate(): boolean {
+    const refusal = whyNoRequest(this, this.#certificatesAsked > 0);
+    if (refusal !== undefined) {
+      this.fail(refusal);
+      return false;
+    }
+    const required = (this.settings.verifyMode & c.SSL_VERIFY_FAIL_IF_NO_PEER_CERT) !== 0;
+    this.#certificatesAsked++;
+    this.#flushing = true;
+    this.#call((engine) => engine.requestClientCertificate({ required }));
+    return true;
+  }
+
+  // ---- early data
+
+  /** The handshake begins with SSL_write_early_data. */
+  get writingEarlyData(): boolean {
+    return this.#early.phase === 'writing';
+  }
+
+  get readingEarlyData(): boolean {
+    return this.#early.reading;
+  }
+
+  /** SSL_write_early_data: whether all is written. */
+  writeEarly(data: Uint8Array): boolean {
+    const early = this.#early;
+    if (this.isServer && this.info !== undefined && early.phase !== 'none') return this.write(data) >= 0;
+    const refusal = early.whyNoWrite(this);
+    if (refusal !== undefined) return this.#refuse(refusal);
+    if (!this.isServer) early.phase = 'writing';
+    this.role ??= 'client';
+    if (!this.#begin()) return false;
+    // The ClientHello, or what an earlier call left.
+    let flushed = this.#flush();
+    if (flushed === 'done' && !early.pending) {
+      if (!this.isServer && data.length > this.engine!.earlyDataRoom)
+        return this.#refuse(SSL_REASON.TOO_MUCH_EARLY_DATA);
+      if (data.length > 0) this.#call((engine) => engine.write(data));
+      early.pending = true;
+      flushed = this.#flush();
+    }
+    if (flushed === 'done') early.pending = false;
+    else if (flushed === 'broken') this.#syscall();
+    return flushed === 'done';
+  }
+
+  /** SSL_read_early_data. */
+  readEarly(into: Uint8Array): { ret: number; readbytes: number } {
+    const early = this.#early;
+    const error = { ret: c.SSL_READ_EARLY_DATA_ERROR, readbytes: 0 };
+    if (!this.isServer || early.phase === 'over' || (early.phase === 'none' && this.engine !== undefined)) {
+      this.fail(c.ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED);
+      return error;
+    }
+    early.phase = 'reading';
+    this.role ??= 'server';
+    if (!this.#begin()) return error;
+    for (;;) {
+      const flushed = this.#flush();
+      if (flushed === 'broken') this.#syscall();
+      if (flushed !== 'done' || this.#failed || (this.shutdown & c.SSL_RECEIVED_SHUTDOWN) !== 0) return error;
+      if (!early.inbox.empty) return { ret: c.SSL_READ_EARLY_DATA_SUCCESS, readbytes: early.inbox.read(into, false) };
+      if (earlyDataIsOver(this.engine!)) {
+        early.phase = 'over';
+        return { ret: c.SSL_READ_EARLY_DATA_FINISH, readbytes: 0 };
+      }
+      early.reading = true;
+      try {
+        if (!this.#readRecord()) return error;
+      } finally {
+        early.reading = false;
+      }
+    }
+  }
+
   /** Queues the reason and gives what a failing I/O call returns. */
   fail(reason: number): -1 {
     pushError(reason);
@@ -250,8 +335,9 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     this.questions = new Questions(this);
     this.transport.reset();
     this.#inbox = new Inbox();
+    this.#early = new EarlyData();
     this.handshakeDone = this.#endOfInput = this.#failed = this.#flushing = false;
-    this.#requested = this.shutdown = 0;
+    this.#requested = this.#certificatesAsked = this.shutdown = 0;
     this.#pendingWrite = undefined;
     this.want = c.SSL_NOTHING;
     this.cause = undefined;
@@ -274,11 +360,19 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     if (this.engine === undefined) {
       this.#tell(c.SSL_CB_HANDSHAKE_START, 1);
       this.ctx.statistics[this.role === 'server' ? 'accept' : 'connect']++;
-      this.engine = createEngine(this, (event) => this.#onEvent(event));
+      this.#busy = true;
+      try {
+        this.engine = createEngine(this, (event) => this.#onEvent(event));
+      } finally {
+        this.#busy = false;
+      }
       if (this.role === 'server' && this.ctx.clientHello !== null) this.questions.watchForHello();
       this.#updateTicketCount();
+      // What the program was asked on the way may have ended it.
+      this.#call(() => {});
+      if (this.#failed) this.transport.discard();
     }
-    return true;
+    return !this.#failed;
   }
 
   #refuse(reason: number): false {
@@ -287,6 +381,11 @@ export class Ssl extends SessionHolder implements VerifyTarget {
   }
 
   #runHandshake(): number {
+    if (!this.#early.inbox.empty) {
+      // The program goes on without having read what it accepted.
+      this.failLater(SSL_REASON.UNEXPECTED_RECORD);
+      this.#call(() => {});
+    }
     for (;;) {
       const flushed = this.#flush();
       if (this.#failed) return -1;
@@ -335,6 +434,14 @@ export class Ssl extends SessionHolder implements VerifyTarget {
         }
       }
     }
+  }
+
+  /** What a record of after the handshake made us say leaves at once: our certificate, or tickets for that of the client. */
+  #sendAnswer(): void {
+    if (!this.handshakeDone || this.#pendingWrite !== undefined) return;
+    const flushed = this.#flush();
+    if (flushed === 'broken') this.transport.discard();
+    this.#flushing ||= flushed === 'blocked';
   }
 
   #flush(): 'done' | 'blocked' | 'broken' {
@@ -413,6 +520,11 @@ export class Ssl extends SessionHolder implements VerifyTarget {
       case 'data':
         this.#inbox.push(event.bytes);
         break;
+      case 'early_data': {
+        const refusal = this.#early.take(event.bytes, this.settings.recvMaxEarlyData);
+        if (refusal !== undefined) this.failLater(refusal);
+        break;
+      }
       case 'secure':
         this.#onSecure(event.info);
         break;
@@ -429,6 +541,10 @@ export class Ssl extends SessionHolder implements VerifyTarget {
         this.#updateTicketCount();
         break;
       }
+      case 'client_certificate':
+        this.replaceSession({ id: nodeCrypto.random(SESSION_ID_LENGTH) }, this.info!);
+        this.#updateTicketCount();
+        break;
       case 'ticket_declined':
         if (event.reason === 'expired' && event.during === 'redeem') this.sessionCtx.statistics.timeouts++;
         this.#updateTicketCount();
@@ -453,6 +569,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
       const code = info.peer.authorizationError;
       this.verifyResult = code === undefined ? c.X509_V_OK : verifyCode(code);
     }
+    if (this.role === 'server' && !info.resumed && asksInHandshake(this.settings)) this.#certificatesAsked = 1;
     this.ctx.statistics[this.role === 'server' ? 'acceptGood' : 'connectGood']++;
     this.beginSession(info, this.engine!.ticketAppData);
     this.#updateTicketCount();

@@ -102,6 +102,13 @@ export const SSL_CONF_TYPE_FILE = 2;
 export const SSL_CONF_TYPE_DIR = 3;
 export const SSL_CONF_TYPE_NONE = 4;
 
+export const SSL_READ_EARLY_DATA_ERROR = 0;
+export const SSL_READ_EARLY_DATA_SUCCESS = 1;
+export const SSL_READ_EARLY_DATA_FINISH = 2;
+export const SSL_EARLY_DATA_NOT_SENT = 0;
+export const SSL_EARLY_DATA_REJECTED = 1;
+export const SSL_EARLY_DATA_ACCEPTED = 2;
+
 export const SSL_KEY_UPDATE_NONE = -1;
 export const SSL_KEY_UPDATE_NOT_REQUESTED = 0;
 export const SSL_KEY_UPDATE_REQUESTED = 1;
@@ -162,6 +169,7 @@ export const ERR_LIB_ASN1 = 13;
 export const ERR_LIB_SSL = 20;
 export const ERR_LIB_BIO = 32;
 export const ERR_R_SYS_LIB = 0x80002;
+export const ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED = 0xc0101;
 export const ERR_R_PASSED_NULL_PARAMETER = 0xc0102;
 export const ERR_R_INTERNAL_ERROR = 0xc0103;
 export const ERR_R_PASSED_INVALID_ARGUMENT = 0x80106;

@@ -13,8 +13,11 @@ import type { Credential } from '../crypto/index.ts';
 import { peerFault, TlsAlertError } from '../errors/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
 import type { ClientTicket } from '../tickets/index.ts';
+import { earlyDataOptions, usedOnce } from './anti-replay.ts';
+import { asksInHandshake } from './client-auth.ts';
 import type { Ssl } from './connection.ts';
 import * as c from './constants.ts';
+import { findPskOption, pskOption } from './external-psk.ts';
 import { SSL_REASON } from './reasons.ts';
 import type { Session } from './session.ts';
 import { connectionSealer } from './session-tickets.ts';
@@ -36,12 +39,15 @@ export function createEngine(ssl: Ssl, onEvent: (event: TlsEvent) => void): TlsE
     keyShareCount: keyShareCount(groups),
     middleboxCompatibility: settings.has(c.SSL_OP_ENABLE_MIDDLEBOX_COMPAT),
     requestOcsp: false,
+    postHandshakeAuth: settings.postHandshakeAuth,
   });
   const ticket = ssl.session?.resumable ? usableTicket(ssl.session) : undefined;
   return createClientEngine(config, {
     onEvent,
     ...(ssl.serverName !== undefined && { serverName: ssl.serverName }),
     ...(ticket && { tickets: [ticket] }),
+    earlyData: ssl.writingEarlyData,
+    ...pskOption(ssl),
   });
 }
 
@@ -71,13 +77,21 @@ function commonOptions(ssl: Ssl) {
 function serverConfig(ssl: Ssl): ServerConfig {
   const { settings, sessionCtx, ctx } = ssl;
   const { alpnSelect } = ctx;
-  const verifies = (settings.verifyMode & c.SSL_VERIFY_PEER) !== 0;
   return createServerConfig({
     ...commonOptions(ssl),
+    // Asked for only when it is to be verified, and that can be switched on later: for a request after the handshake.
+    rejectUnauthorized: true,
     chooseConfig: (hello) => onHello(ssl, hello),
     chooseCredential: (hello) => chooseCredential(ssl, hello),
-    clientAuth: !verifies ? 'none' : settings.verifyMode & c.SSL_VERIFY_FAIL_IF_NO_PEER_CERT ? 'require' : 'request',
-    tickets: { count: 0, lifetimeSeconds: sessionCtx.ticketLifetime, sealer: connectionSealer(ssl) },
+    clientAuth: !asksInHandshake(settings)
+      ? 'none'
+      : settings.verifyMode & c.SSL_VERIFY_FAIL_IF_NO_PEER_CERT
+        ? 'require'
+        : 'request',
+    tickets: { count: 0, lifetimeSeconds: sessionCtx.ticketLifetime, sealer: usedOnce(ssl, connectionSealer(ssl)) },
+    ...earlyDataOptions(ssl),
+    ...findPskOption(ssl),
+    limits: { skippedEarlyDataLength: Math.max(1, settings.recvMaxEarlyData) },
     ...(alpnSelect && {
       chooseAlpn: ({ alpn }) => {
         const answer = ssl.callBack(() => alpnSelect(ssl, alpnWire(alpn)));

@@ -143,6 +143,23 @@ export {
   TLS_method,
   TLS_server_method,
 } from './ctx.ts';
+export type { AllowEarlyDataCallback } from './early-data.ts';
+export {
+  SSL_CTX_get_max_early_data,
+  SSL_CTX_get_recv_max_early_data,
+  SSL_CTX_set_allow_early_data_cb,
+  SSL_CTX_set_max_early_data,
+  SSL_CTX_set_recv_max_early_data,
+  SSL_export_keying_material_early,
+  SSL_get_early_data_status,
+  SSL_get_max_early_data,
+  SSL_get_recv_max_early_data,
+  SSL_read_early_data,
+  SSL_set_allow_early_data_cb,
+  SSL_set_max_early_data,
+  SSL_set_recv_max_early_data,
+  SSL_write_early_data,
+} from './early-data.ts';
 export {
   ERR_clear_error,
   ERR_error_string,
@@ -211,6 +228,21 @@ export {
   SSL_use_PrivateKey_file,
 } from './options.ts';
 export {
+  SSL_CTX_set_post_handshake_auth,
+  SSL_set_post_handshake_auth,
+  SSL_verify_client_post_handshake,
+} from './post-handshake.ts';
+export {
+  SSL_CTX_set_psk_find_session_callback,
+  SSL_CTX_set_psk_use_session_callback,
+  SSL_SESSION_new,
+  SSL_SESSION_set_cipher,
+  SSL_SESSION_set_protocol_version,
+  SSL_SESSION_set1_master_key,
+  SSL_set_psk_find_session_callback,
+  SSL_set_psk_use_session_callback,
+} from './psk.ts';
+export {
   d2i_SSL_SESSION,
   i2d_SSL_SESSION,
   SSL_SESSION_free,
@@ -244,7 +276,7 @@ export {
   SSL_SESSION_set1_id_context,
   SSL_SESSION_set1_ticket_appdata,
 } from './session-fields.ts';
-export type { InfoCallback } from './settings.ts';
+export type { InfoCallback, PskFindCallback, PskUseCallback } from './settings.ts';
 export {
   SSL_accept,
   SSL_clear,

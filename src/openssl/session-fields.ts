@@ -2,7 +2,7 @@
 
 import { copyOf } from '../bytes/index.ts';
 import { expectBytes, expectInteger, expectString } from './arguments.ts';
-import { SSL_MAX_SID_CTX_LENGTH } from './constants.ts';
+import { SSL_MAX_SID_CTX_LENGTH, TLS1_3_VERSION } from './constants.ts';
 import { pushError } from './error-queue.ts';
 import { SSL_REASON } from './reasons.ts';
 import { Session, sessionOf } from './session.ts';
@@ -78,7 +78,8 @@ export function SSL_SESSION_get0_alpn_selected(session: SSL_SESSION | null): Uin
 }
 
 export function SSL_SESSION_get_protocol_version(session: SSL_SESSION | null): number {
-  return sessionOf(session) === undefined ? 0 : 0x0304;
+  const known = sessionOf(session);
+  return known === undefined ? 0 : (known.fields.protocolVersion ?? TLS1_3_VERSION);
 }
 
 /** When the session was made, in seconds since the epoch: it lives for its timeout from then on. Gives that time; 0 for NULL. */
@@ -189,6 +190,7 @@ export function SSL_SESSION_dup(session: SSL_SESSION | null): SSL_SESSION | null
     ...known.fields,
     ...(ticket && { ticket: { ...ticket, psk: copyOf(ticket.psk) } }),
     ...(state && { state: { ...state, psk: copyOf(state.psk) } }),
+    masterKey: known.fields.masterKey && copyOf(known.fields.masterKey),
   });
   copy.notResumable = known.notResumable;
   return copy;

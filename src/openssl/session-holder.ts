@@ -117,7 +117,7 @@ export abstract class SessionHolder extends Opaque<'SSL'> implements SealerHost 
     if (session === undefined || session.notResumable || settings.sidContextMissing) return;
     if ((sessionCtx.cacheMode & c.SSL_SESS_CACHE_SERVER) === 0) return;
     // Sealed tickets need no place here, but for a program that wants to hear when their time is over.
-    const keeps = settings.has(c.SSL_OP_NO_TICKET) || sessionCtx.removeSession !== null;
+    const keeps = settings.stateful || sessionCtx.removeSession !== null;
     this.#announce(session, keeps);
   }
 

@@ -61,7 +61,7 @@ export function sessionOfState(state: TicketState, sidContext: Uint8Array): Sess
 /** Tickets of one connection: sealed, or with SSL_OP_NO_TICKET an id of a session that is kept here. They open only under the session id context they were made under. */
 export function connectionSealer(host: SealerHost): TicketSealer {
   const scope = (): string => toHex(host.settings.sidContext);
-  const stateful = (): boolean => host.settings.has(c.SSL_OP_NO_TICKET);
+  const stateful = (): boolean => host.settings.stateful;
 
   return {
     maxLifetimeSeconds: (now) => {

@@ -31,6 +31,10 @@ export interface SessionFields {
   readonly alpn: string | undefined;
   /** Server: what the program put into the ticket. */
   readonly appData: Uint8Array;
+  /** 0 until the program has set it; `undefined`: TLS 1.3. */
+  readonly protocolVersion?: number;
+  /** Key of an external PSK. Gone once the keys were wiped: a key of zeros must never be taken for one. */
+  readonly masterKey?: Uint8Array | undefined;
   /** Client: what resumes the session. */
   readonly ticket?: ClientTicket | undefined;
   /** Server: what was sealed into the ticket, or is kept for it. */
@@ -65,6 +69,8 @@ export class Session extends Opaque<'SSL_SESSION'> {
   wipe(): void {
     this.notResumable = true;
     this.fields.ticket?.psk.fill(0);
+    this.fields.masterKey?.fill(0);
+    this.update({ masterKey: undefined });
     this.fields.state?.psk.fill(0);
   }
 }

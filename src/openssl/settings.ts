@@ -4,16 +4,22 @@ import { Certificates } from './certificates.ts';
 import {
   SSL_MODE_AUTO_RETRY,
   SSL_OP_ENABLE_MIDDLEBOX_COMPAT,
+  SSL_OP_NO_ANTI_REPLAY,
   SSL_OP_NO_COMPRESSION,
+  SSL_OP_NO_TICKET,
   SSL_VERIFY_NONE,
   SSL_VERIFY_PEER,
 } from './constants.ts';
-import type { SSL } from './types.ts';
+import type { SSL, SSL_SESSION } from './types.ts';
 import type { VerifyCallback } from './verify.ts';
 
 const DEFAULT_TICKETS = 2;
+const MAX_RECORD = 16_384;
 
 export type InfoCallback = (ssl: SSL, where: number, ret: number) => void;
+
+export type PskFindCallback = (ssl: SSL, identity: Uint8Array) => SSL_SESSION | null;
+export type PskUseCallback = (ssl: SSL, md: null) => { id: Uint8Array; sess: SSL_SESSION } | null;
 
 /** What a context gives to each connection when that is made; from then on both have their own. */
 export class Settings {
@@ -25,6 +31,8 @@ export class Settings {
   /** At most 32 bytes. */
   sidContext: Uint8Array = new Uint8Array(0);
   quietShutdown = 0;
+  /** Client: the server may ask for a certificate after the handshake. */
+  postHandshakeAuth = false;
   /** OpenSSL's order. */
   cipherSuites: readonly string[] = [
     'TLS_AES_256_GCM_SHA384',
@@ -36,6 +44,16 @@ export class Settings {
   /** Client: what it offers. */
   alpn: readonly string[] = [];
   certificates: Certificates = new Certificates();
+  /** Server: bytes of early data that its tickets allow; 0: none. */
+  maxEarlyData = 0;
+  /** Server: bytes of early data that it takes of one client. */
+  recvMaxEarlyData: number = MAX_RECORD;
+  /** Server: asked last about early data. */
+  allowEarlyData: ((ssl: SSL) => number) | null = null;
+  /** Server: finds external PSKs. */
+  pskFind: PskFindCallback | null = null;
+  /** Client: the external PSK to offer. */
+  pskUse: PskUseCallback | null = null;
   /** Server: before a certificate is chosen; 1, 0 (the handshake fails) or less (it waits). */
   certCallback: ((ssl: SSL) => number) | null = null;
   /** Server: whether a session of a full handshake is not to be resumed. */
@@ -47,6 +65,16 @@ export class Settings {
     const copy = Object.assign(new Settings(), this);
     copy.certificates = this.certificates.clone();
     return copy;
+  }
+
+  /** Server: each ticket is good for one resumption, so that early data is taken once. */
+  get antiReplay(): boolean {
+    return this.maxEarlyData > 0 && !this.has(SSL_OP_NO_ANTI_REPLAY);
+  }
+
+  /** Server: tickets are ids of sessions that are kept here. */
+  get stateful(): boolean {
+    return this.has(SSL_OP_NO_TICKET) || this.antiReplay;
   }
 
   has(option: number): boolean {

@@ -285,8 +285,10 @@ export function SSL_want(ssl: SSL | null): number {
 
 // ---- the session
 
+/** 1 also for an external PSK. */
 export function SSL_session_reused(ssl: SSL | null): number {
-  return sslOf(ssl)?.info?.resumed ? 1 : 0;
+  const info = sslOf(ssl)?.info;
+  return info?.resumed || info?.pskIdentity ? 1 : 0;
 }
 
 /** The connection's session: on a server that of the ticket issued last, on a client that of the ticket that came last. */

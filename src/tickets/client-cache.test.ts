@@ -82,6 +82,20 @@ test('whatever happens, no ticket is handed out twice, and all limits hold', () 
   );
 });
 
+test('the tickets of one session can be dropped, and are wiped', () => {
+  const cache = new ClientTicketCache();
+  const session = { authenticatedAt: T0 - 5 };
+  for (const name of [1, 2]) cache.put('a', ticket(name, session));
+  cache.put('a', ticket(3));
+  cache.put('b', ticket(4, session));
+  cache.dropSession('a', T0 - 5);
+  assert.deepEqual([cache.size, cache.sizeOf('a'), cache.sizeOf('b')], [2, 1, 1]);
+  assert.deepEqual(names(cache.take('a', T0 + 10, { count: 5 })), [3]);
+  cache.dropSession('b', T0 - 5);
+  cache.dropSession('c', T0 - 5);
+  assert.equal(cache.size, 0);
+});
+
 test('a ticket put in twice is held once', () => {
   const cache = new ClientTicketCache();
   cache.put('a', ticket(1));

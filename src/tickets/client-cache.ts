@@ -245,6 +245,22 @@ export class ClientTicketCache {
     return usable.length;
   }
 
+  /**
+   * Drops the tickets of one session of `origin`: those that go back to the authentication of the server at `authenticatedAt` (milliseconds
+   * since the epoch). For when a server would not resume from one of them: "the client SHOULD assume that any other tickets associated with
+   * the same session as the presented ticket are also no longer valid".
+   *
+   * @spec rfc9149#section-3
+   */
+  dropSession(origin: string, authenticatedAt: number): void {
+    const held = this.#origins.get(origin);
+    if (held === undefined) return;
+    const kept = held.filter(({ ticket }) => ticket.authenticatedAt !== authenticatedAt);
+    for (const entry of held) if (!kept.includes(entry)) this.#forget(entry);
+    if (kept.length > 0) this.#origins.set(origin, kept);
+    else this.#origins.delete(origin);
+  }
+
   /** Drops the tickets of `origin`, or all. */
   clear(origin?: string): void {
     const keys = origin === undefined ? [...this.#origins.keys()] : [origin];

@@ -15,6 +15,10 @@ test('a client asks for what its cache lacks', () => {
     assert.deepEqual(ticketsToRequest(usable, target), { newSessionCount, resumptionCount });
 });
 
+test('a client that offers no ticket wants none after a resumption', () => {
+  assert.deepEqual(ticketsToRequest(0, 3, false), { newSessionCount: 3, resumptionCount: 0 });
+});
+
 test('a target that does not fit the extension is refused', () => {
   for (const target of [0, 256, 1.5, Number.NaN]) assert.throws(() => ticketsToRequest(0, target), TlsUsageError);
 });

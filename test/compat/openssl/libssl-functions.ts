@@ -143,6 +143,21 @@ export const FUNCTIONS: Readonly<Record<string, string>> = {
   ERR_peek_error: 'ulong',
   ERR_clear_error: 'void',
   ERR_reason_error_string: 'str ulong',
+  SSL_get1_peer_certificate: 'X509 SSL',
+  SSL_verify_client_post_handshake: 'int SSL',
+  SSL_set_post_handshake_auth: 'void SSL int',
+  SSL_CTX_set_post_handshake_auth: 'void SSL_CTX int',
+  SSL_CTX_set_max_early_data: 'int SSL_CTX uint32_t',
+  SSL_CTX_get_max_early_data: 'uint32_t SSL_CTX',
+  SSL_set_max_early_data: 'int SSL uint32_t',
+  SSL_get_max_early_data: 'uint32_t SSL',
+  SSL_CTX_set_recv_max_early_data: 'int SSL_CTX uint32_t',
+  SSL_CTX_get_recv_max_early_data: 'uint32_t SSL_CTX',
+  SSL_set_recv_max_early_data: 'int SSL uint32_t',
+  SSL_get_recv_max_early_data: 'uint32_t SSL',
+  SSL_get_early_data_status: 'int SSL',
+  SSL_SESSION_set1_master_key: 'int SSL_SESSION bytes',
+  SSL_CIPHER_find: 'SSL_CIPHER SSL buffer',
 };
 
 /** C macros over SSL_ctrl, SSL_CTX_ctrl and BIO_ctrl. */

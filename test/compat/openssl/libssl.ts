@@ -180,6 +180,9 @@ export function loadLibssl(): { readonly api: Api; readonly version: string } | 
   const sessionId = lazily('SSL_SESSION_get_id', P, [P, outNumber('unsigned int')]);
   const i2d = lazily('i2d_SSL_SESSION', 'int', [P, koffi.inout(koffi.pointer(P))]);
   const d2i = lazily('d2i_SSL_SESSION', P, [P, koffi.inout(koffi.pointer(P)), 'long']);
+  const writeEarly = lazily('SSL_write_early_data', 'int', [P, P, 'size_t', outNumber('size_t')]);
+  const readEarly = lazily('SSL_read_early_data', 'int', [P, P, 'size_t', outNumber('size_t')]);
+  const earlyExporter = lazily('SSL_export_keying_material_early', 'int', [P, P, 'size_t', P, 'size_t', P, 'size_t']);
   const exporter = lazily('SSL_export_keying_material', 'int', [P, P, 'size_t', P, 'size_t', P, 'size_t', 'int']);
   const setVerify: Record<string, Call> = Object.fromEntries(
     ['SSL_set_verify', 'SSL_CTX_set_verify'].map((name) => {
@@ -288,6 +291,56 @@ export function loadLibssl(): { readonly api: Api; readonly version: string } | 
       );
       return { ret, out: ret === 1 ? Uint8Array.from(out) : new Uint8Array(0) };
     },
+    SSL_export_keying_material_early: (ssl, length, label, context) => {
+      const out = Buffer.allocUnsafeSlow(length as number);
+      const name = Buffer.from(label as string);
+      const used = context as Uint8Array | null;
+      const ret = earlyExporter(addressOf(ssl), out, out.length, name, name.length, used, used?.length ?? 0);
+      return { ret, out: ret === 1 ? Uint8Array.from(out) : new Uint8Array(0) };
+    },
+    SSL_write_early_data: (ssl, data) => {
+      const written = [0];
+      const ret = writeEarly(addressOf(ssl), data, (data as Uint8Array).length, written);
+      return { ret, written: ret === 1 ? Number(written[0]) : 0 };
+    },
+    SSL_read_early_data: (ssl, into) => {
+      const count = [0];
+      const ret = readEarly(addressOf(ssl), into, (into as Uint8Array).length, count);
+      return { ret, readbytes: ret === 1 ? Number(count[0]) : 0 };
+    },
+    SSL_CTX_set_allow_early_data_cb: setter(
+      'SSL_CTX_set_allow_early_data_cb',
+      'int',
+      [P, P],
+      (run) => (ssl) => run(SSL(ssl)),
+      1,
+    ),
+    SSL_CTX_set_psk_find_session_callback: setter(
+      'SSL_CTX_set_psk_find_session_callback',
+      'int',
+      [P, P, 'size_t', P],
+      (run) => (ssl, identity, length, out) => {
+        koffi.encode(out as never, 'void *', addressOf(run(SSL(ssl), bytesAt(identity, length) ?? new Uint8Array(0))));
+        return 1;
+      },
+    ),
+    SSL_CTX_set_psk_use_session_callback: setter(
+      'SSL_CTX_set_psk_use_session_callback',
+      'int',
+      [P, P, P, P, P],
+      (run) => (ssl, md, id, idLength, out) => {
+        const answer = run(SSL(ssl), handle('EVP_MD', md)) as { id: Uint8Array; sess: unknown } | null;
+        if (answer !== null) {
+          const buffer = Buffer.allocUnsafeSlow(answer.id.length);
+          buffer.set(answer.id);
+          kept.push(buffer);
+          koffi.encode(id as never, 'void *', koffi.address(buffer as never));
+          koffi.encode(idLength as never, 'size_t', answer.id.length);
+        }
+        koffi.encode(out as never, 'void *', answer === null ? null : addressOf(answer.sess));
+        return 1;
+      },
+    ),
     SSL_CTX_sess_set_new_cb: setter(
       'SSL_CTX_sess_set_new_cb',
       'int',
