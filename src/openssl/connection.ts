@@ -487,6 +487,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     if (this.fatalReason !== undefined) this.#call(() => {});
     else if (input !== undefined) {
       for (const bytes of input) this.#call((engine) => engine.receive(bytes));
+      this.#flush();
       return this.#ask();
     }
     if (this.#failed) this.#flush();

@@ -24,29 +24,36 @@ const MOST = 65_536;
  */
 export class HelloGate {
   readonly #held: Uint8Array[] = [];
+  /** Of records not looked at yet. */
+  #fresh: Uint8Array[] = [];
+  #message: Uint8Array[] = [];
+  #length = 0;
+  /** Bytes of the whole message, once its header is there. */
+  #wanted: number | undefined;
 
   push(bytes: Uint8Array): void {
     this.#held.push(bytes);
+    this.#fresh.push(bytes);
   }
 
-  /** The ClientHello, `'more'` when it is not complete, `undefined` when it will never be one. */
+  /** To be asked after whole records. The ClientHello, `'more'` when it is not complete, `undefined` when it will never be one. */
   look(): ClientHello | 'more' | undefined {
-    const wire = concat(...this.#held);
-    const fragments: Uint8Array[] = [];
+    const wire = concat(...this.#fresh);
+    this.#fresh = [];
     for (let at = 0; at < wire.length; ) {
-      if (wire[at] !== HANDSHAKE) return undefined;
-      if (at + RECORD_HEADER_LENGTH > wire.length) return 'more';
       const end = at + RECORD_HEADER_LENGTH + ((wire[at + 3]! << 8) | wire[at + 4]!);
-      if (end > wire.length) return wire.length > MOST ? undefined : 'more';
-      fragments.push(wire.subarray(at + RECORD_HEADER_LENGTH, end));
+      if (wire[at] !== HANDSHAKE || end > wire.length) return undefined;
+      this.#message.push(wire.subarray(at + RECORD_HEADER_LENGTH, end));
+      this.#length += end - at - RECORD_HEADER_LENGTH;
       at = end;
     }
-    const message = concat(...fragments);
-    if (message.length > 0 && message[0] !== CLIENT_HELLO) return undefined;
-    if (message.length < MESSAGE_HEADER_LENGTH) return 'more';
-    const end = MESSAGE_HEADER_LENGTH + ((message[1]! << 16) | (message[2]! << 8) | message[3]!);
-    if (end > message.length) return end > MOST ? undefined : 'more';
-    return parse(message.subarray(MESSAGE_HEADER_LENGTH, end));
+    if (this.#length < (this.#wanted ?? MESSAGE_HEADER_LENGTH)) return 'more';
+    const message = concat(...this.#message);
+    this.#message = [message];
+    if (message[0] !== CLIENT_HELLO) return undefined;
+    this.#wanted = MESSAGE_HEADER_LENGTH + ((message[1]! << 16) | (message[2]! << 8) | message[3]!);
+    if (this.#wanted > message.length) return this.#wanted > MOST ? undefined : 'more';
+    return parse(message.subarray(MESSAGE_HEADER_LENGTH, this.#wanted));
   }
 
   /** Everything that was held, in order. */

@@ -6,14 +6,27 @@ import { isDeepStrictEqual } from 'node:util';
 import * as ours from '../../../src/openssl/index.ts';
 import { loadLibssl } from './libssl.ts';
 import type { Log, Scenario } from './scenario.ts';
+import { certificates } from './scenarios/certificates.ts';
+import { configuration } from './scenarios/configuration.ts';
 import { counts } from './scenarios/counts.ts';
 import { io } from './scenarios/io.ts';
 import { keys } from './scenarios/keys.ts';
 import { negotiation } from './scenarios/negotiation.ts';
 import { requests } from './scenarios/requests.ts';
+import { sessionLife } from './scenarios/session-life.ts';
 import { sessions } from './scenarios/sessions.ts';
 
-const SCENARIOS: readonly Scenario[] = [...counts, ...requests, ...sessions, ...keys, ...negotiation, ...io];
+const SCENARIOS: readonly Scenario[] = [
+  ...counts,
+  ...requests,
+  ...sessions,
+  ...sessionLife,
+  ...keys,
+  ...negotiation,
+  ...certificates,
+  ...configuration,
+  ...io,
+];
 
 const libssl = loadLibssl();
 const compat = readFileSync(new URL('../../../docs/openssl-compat.md', import.meta.url), 'utf8');

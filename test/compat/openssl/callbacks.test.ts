@@ -133,3 +133,25 @@ test('a key callback that sets no key ends the connection instead of sealing und
   assert.deepEqual(errors().slice(0, 1), ['callback failed']);
   assert.equal(world.sessions.length, 0);
 });
+
+test('a ClientHello in records of one byte is shown once, whole', () => {
+  const world = new World();
+  const seen: unknown[] = [];
+  o.SSL_CTX_set_client_hello_cb(world.serverCtx, (ssl) => {
+    seen.push(o.SSL_client_hello_get0_random(ssl)?.length);
+    return seen.length < 2 ? o.SSL_CLIENT_HELLO_RETRY : o.SSL_CLIENT_HELLO_SUCCESS;
+  });
+  const { server, client } = newPair(world.serverCtx, world.clientCtx);
+  o.SSL_do_handshake(client);
+  const bio = must(o.SSL_get_rbio(server));
+  const wire = new Uint8Array(o.BIO_ctrl_pending(bio));
+  o.BIO_read(bio, wire);
+  const pieces = o.BIO_new(o.BIO_s_mem());
+  for (const byte of wire.subarray(5)) o.BIO_write(pieces, Uint8Array.of(22, 3, 1, 0, 1, byte));
+  o.SSL_set_bio(server, pieces, o.BIO_new(o.BIO_s_mem()));
+  const first = o.SSL_do_handshake(server);
+  assert.deepEqual([first, o.SSL_get_error(server, first)], [-1, o.SSL_ERROR_WANT_CLIENT_HELLO_CB]);
+  const second = o.SSL_do_handshake(server);
+  assert.deepEqual([second, o.SSL_get_error(server, second), seen], [-1, o.SSL_ERROR_WANT_READ, [32, 32]]);
+  assert.ok(o.BIO_ctrl_pending(o.SSL_get_wbio(server)) > 500); // its flight
+});

@@ -227,3 +227,12 @@ export function recordLengths(api: Api, ssl: Ssl): number[] {
 export function range(count: number): number[] {
   return Array.from({ length: count }, (_, index) => index);
 }
+
+/** A remove callback that counts. */
+export function countRemoved(api: Api, ctx: Ctx): { count: number } {
+  const removed = { count: 0 };
+  api.SSL_CTX_sess_set_remove_cb(ctx, () => {
+    removed.count++;
+  });
+  return removed;
+}

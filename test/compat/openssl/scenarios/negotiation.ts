@@ -7,23 +7,15 @@ import {
   SSL_CLIENT_HELLO_ERROR,
   SSL_CLIENT_HELLO_RETRY,
   SSL_CLIENT_HELLO_SUCCESS,
-  SSL_CONF_FLAG_CLIENT,
-  SSL_CONF_FLAG_CMDLINE,
-  SSL_CONF_FLAG_FILE,
-  SSL_CONF_FLAG_SERVER,
-  SSL_CONF_FLAG_SHOW_ERRORS,
   SSL_OP_NO_TICKET,
   SSL_TICKET_RETURN_USE_RENEW,
   SSL_TLSEXT_ERR_ALERT_FATAL,
   SSL_TLSEXT_ERR_NOACK,
   SSL_TLSEXT_ERR_OK,
-  SSL_VERIFY_FAIL_IF_NO_PEER_CERT,
-  SSL_VERIFY_NONE,
   SSL_VERIFY_PEER,
 } from '../../../../src/openssl/index.ts';
 import {
   type Api,
-  identity,
   must,
   otherIdentity,
   outcome,
@@ -32,7 +24,6 @@ import {
   type Scenario,
   serverContext,
   trust,
-  useIdentity,
   World,
 } from '../scenario.ts';
 
@@ -62,26 +53,6 @@ function alpn(name: string, ret: number, selected: string | null): Scenario {
     },
   };
 }
-
-/** One command of a configuration. */
-function conf(flags: number, cmd: string, value: string | null): Scenario {
-  return {
-    name: `SSL_CONF_cmd ${cmd} ${value} with flags ${flags}`,
-    run(api) {
-      const ctx = serverContext(api);
-      const cctx = api.SSL_CONF_CTX_new();
-      const set = api.SSL_CONF_CTX_set_flags(cctx, flags);
-      api.SSL_CONF_CTX_set_ssl_ctx(cctx, ctx);
-      const type = api.SSL_CONF_cmd_value_type(cctx, cmd);
-      const ret = api.SSL_CONF_cmd(cctx, cmd, value);
-      const why = reason(api);
-      const finished = api.SSL_CONF_CTX_finish(cctx);
-      return [set, type, ret, why, finished, api.SSL_CTX_get_num_tickets(ctx), api.SSL_CTX_get_options(ctx)];
-    },
-  };
-}
-const IN_FILE = SSL_CONF_FLAG_FILE | SSL_CONF_FLAG_SERVER | SSL_CONF_FLAG_SHOW_ERRORS;
-const ON_LINE = SSL_CONF_FLAG_CMDLINE | SSL_CONF_FLAG_SERVER | SSL_CONF_FLAG_SHOW_ERRORS;
 
 export const negotiation: readonly Scenario[] = [
   alpn('OK', SSL_TLSEXT_ERR_OK, 'h2'),
@@ -464,143 +435,6 @@ export const negotiation: readonly Scenario[] = [
       row: 'the ClientHello and servername callbacks are called again',
       ours: [[1, 1, 0, 0], 2, 1, 1],
       libssl: [[[1, 1, 0, 0], 2, 2, 2]],
-    },
-  },
-  {
-    name: 'a client certificate that is asked for and not there',
-    run(api) {
-      const log: unknown[] = [];
-      for (const mode of [SSL_VERIFY_PEER, SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT]) {
-        const world = new World(api);
-        api.SSL_CTX_set_session_id_context(world.serverCtx, Buffer.from('app'));
-        api.SSL_CTX_set_verify(world.serverCtx, mode, null);
-        const pair = world.pair();
-        log.push(world.finish(pair).server, world.sessions.length);
-      }
-      return log;
-    },
-  },
-  {
-    name: 'a client certificate, and what a resumption knows of it',
-    run(api) {
-      const world = new World(api);
-      api.SSL_CTX_set_session_id_context(world.serverCtx, Buffer.from('app'));
-      api.SSL_CTX_set_verify(world.serverCtx, SSL_VERIFY_PEER, null);
-      trust(api, world.serverCtx, identity);
-      useIdentity(api, world.clientCtx, identity);
-      const full = world.connect();
-      world.close(full);
-      const next = world.connect({ session: world.sessions[0]! });
-      return [full, next].map(({ server }) => [
-        api.SSL_session_reused(server),
-        api.SSL_get_verify_result(server),
-        api.SSL_SESSION_get0_peer(must(api.SSL_get_session(server))) !== null,
-      ]);
-    },
-  },
-  {
-    name: 'a server certificate that is not trusted, by the mode of verification',
-    run(api) {
-      const log: unknown[] = [];
-      for (const mode of [SSL_VERIFY_NONE, SSL_VERIFY_PEER]) {
-        const world = new World(api);
-        api.SSL_CTX_set_verify(world.clientCtx, mode, null);
-        const pair = world.pair();
-        log.push(world.finish(pair), api.SSL_get_verify_result(pair.client));
-      }
-      return log;
-    },
-  },
-  {
-    name: 'a verify callback overrules',
-    run(api) {
-      const world = new World(api);
-      const seen: unknown[] = [];
-      api.SSL_CTX_set_verify(world.clientCtx, SSL_VERIFY_PEER, (ok, storeCtx) => {
-        seen.push(ok, api.X509_STORE_CTX_get_error(storeCtx));
-        return 1;
-      });
-      const { client } = world.connect();
-      return [api.SSL_is_init_finished(client), seen.slice(0, 2), api.SSL_get_verify_result(client)];
-    },
-  },
-  {
-    name: 'a server without a certificate',
-    run(api) {
-      const world = new World(api);
-      const pair = world.pair(0, must(api.SSL_CTX_new(api.TLS_server_method())));
-      return [world.finish(pair)];
-    },
-    differs: {
-      row: 'a server without a certificate says that it lacks the protocol version',
-      ours: [{ server: [-1, 'SSL', 'no suitable signature algorithm'], client: [-1, 'SSL', 'alert 40'] }],
-      libssl: [[{ server: [-1, 'SSL', 'unsupported protocol'], client: [-1, 'SSL', 'alert 70'] }]],
-    },
-  },
-  conf(IN_FILE, 'NumTickets', '7'),
-  conf(IN_FILE, 'numtickets', '0'),
-  conf(IN_FILE, 'NumTickets', null),
-  conf(IN_FILE, 'NoSuchCommand', '1'),
-  conf(IN_FILE, '-num_tickets', '3'),
-  conf(ON_LINE, '-num_tickets', '3'),
-  conf(ON_LINE, 'num_tickets', '3'),
-  conf(ON_LINE, '-NumTickets', '3'),
-  conf(ON_LINE, '-no_ticket', null),
-  conf(SSL_CONF_FLAG_FILE | SSL_CONF_FLAG_CLIENT, 'NumTickets', '3'),
-  conf(IN_FILE, 'Options', '-SessionTicket'),
-  conf(IN_FILE, 'Options', 'NoSuchOption'),
-  {
-    name: 'SSL_CONF_cmd NumTickets with numbers that are none',
-    run(api) {
-      const ctx = serverContext(api);
-      const cctx = api.SSL_CONF_CTX_new();
-      api.SSL_CONF_CTX_set_flags(cctx, IN_FILE);
-      api.SSL_CONF_CTX_set_ssl_ctx(cctx, ctx);
-      return ['five', '5x', '2147483648'].map((value) => [
-        api.SSL_CONF_cmd(cctx, 'NumTickets', value),
-        reason(api),
-        api.SSL_CTX_get_num_tickets(ctx),
-      ]);
-    },
-    differs: {
-      row: '`NumTickets` takes any text',
-      endsWithRelease: true,
-      ours: [
-        [0, 'bad value', 2],
-        [0, 'bad value', 2],
-        [0, 'bad value', 2],
-      ],
-      libssl: [
-        [
-          [2, null, 0],
-          [2, null, 5],
-          [0, 'bad value', 5],
-        ],
-      ],
-    },
-  },
-  {
-    name: 'SSL_CONF_cmd with a prefix',
-    run(api) {
-      const ctx = serverContext(api);
-      const cctx = api.SSL_CONF_CTX_new();
-      api.SSL_CONF_CTX_set_flags(cctx, IN_FILE);
-      api.SSL_CONF_CTX_set_ssl_ctx(cctx, ctx);
-      api.SSL_CONF_CTX_set1_prefix(cctx, 'SSL');
-      return ['SSLNumTickets', 'sslNumTickets', 'NumTickets', 'SSL'].map((cmd) => [
-        api.SSL_CONF_cmd(cctx, cmd, '4'),
-        reason(api),
-      ]);
-    },
-  },
-  {
-    name: 'SSL_CONF_cmd for a connection',
-    run(api) {
-      const ssl = must(api.SSL_new(serverContext(api)));
-      const cctx = api.SSL_CONF_CTX_new();
-      api.SSL_CONF_CTX_set_flags(cctx, IN_FILE);
-      api.SSL_CONF_CTX_set_ssl(cctx, ssl);
-      return [api.SSL_CONF_cmd(cctx, 'NumTickets', '9'), api.SSL_get_num_tickets(ssl)];
     },
   },
 ];
