@@ -113,7 +113,7 @@ export class TLSSocket extends Duplex {
   #held: readonly Uint8Array[] | undefined;
   /** Of the write in progress, to be called when the transport took the bytes. */
   #written: WriteCallback | undefined;
-  /** Of an `end` that came before the handshake was done. */
+  /** Of an `end` that came before the handshake was done, or before tickets were sealed. */
   #final: WriteCallback | undefined;
   /** Of a request for the client's certificate, until there is an answer. */
   #asked:
@@ -207,6 +207,11 @@ export class TLSSocket extends Duplex {
   /** An answer that the engine waited for has arrived. */
   #continue(): void {
     this.#progress();
+    const final = this.#final;
+    if (final !== undefined && !this.#handshaking && !this.#engine!.closing) {
+      this.#final = undefined;
+      this._final(final);
+    }
     if (this.#endedEarly) this.#transportEnded();
     else if (this.#engine!.wantsInput && this.readableLength < this.readableHighWaterMark) this._read();
   }
@@ -489,6 +494,10 @@ export class TLSSocket extends Duplex {
     // Called from a listener, progress is being made already; but close_notify must leave before the end.
     if (this.#progressing) this.#flush();
     else this.#progress();
+    if (this.#engine!.closing) {
+      this.#final = callback; // behind tickets that are being sealed
+      return;
+    }
     if (this.#transport.writable) this.#transport.end(callback);
     else callback();
   }

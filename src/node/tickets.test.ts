@@ -4,6 +4,8 @@ import type { AddressInfo } from 'node:net';
 import { before, type TestContext, test } from 'node:test';
 import { makeIdentity, type TestIdentity } from '../../test/support/certificates.ts';
 import { TlsUsageError } from '../errors/index.ts';
+import { nodeCrypto } from '../providers/node/index.ts';
+import { MemoryTicketStore, StoreSealer, type TicketStore } from '../tickets/index.ts';
 import { type ConnectionOptions, connect, createServer, type TLSSocket, type TlsOptions } from './index.ts';
 
 let identity: TestIdentity;
@@ -83,4 +85,30 @@ test('whoever cannot issue tickets hears why', async (t) => {
   assert.equal(client.cancelTickets(), 0);
   server.destroy();
   throws(server, 'socket.not_open');
+});
+
+test('a socket that ends while a slow store takes its tickets ends behind them', async (t) => {
+  const store = new MemoryTicketStore();
+  let end: () => void = () => {};
+  const ended = new Promise<void>((resolve) => (end = resolve));
+  const slow: TicketStore = {
+    put: async (...args) => {
+      await ended;
+      return store.put(...args);
+    },
+    get: (...args) => store.get(...args),
+    take: (...args) => store.take(...args),
+    revoke: (...args) => store.revoke(...args),
+  };
+  const sealer = new StoreSealer({ crypto: nodeCrypto, store: slow });
+  const { server, client, reconnect } = await open(t, { tickets: { sealer } });
+  server.end('bye', () => assert.equal(server.ticketInfo.issued, 2));
+  let text = '';
+  client.on('data', (bytes) => {
+    text += bytes;
+    setImmediate(end); // server.end() has had its turn
+  });
+  await once(client, 'end');
+  assert.deepEqual([text, client.ticketInfo.received, client.truncated], ['bye', 2, false]);
+  assert.equal((await reconnect()).isSessionReused(), true);
 });
