@@ -37,7 +37,7 @@ export type ServeTicketsValues = { readonly [K in keyof typeof SERVE_TICKETS_OPT
 /** What the options about tickets come to. */
 export interface ServeTickets {
   readonly options: Pick<TlsOptions, 'ticketKeyRing' | 'tickets' | 'earlyData'>;
-  /** Whether tickets come from a store over the network, so that a connection that closes at once has none. */
+  /** Whether tickets come from a store over the network, so that a page that is answered at once can show none. */
   readonly areRemote: boolean;
   close(): Promise<void>;
 }
