@@ -13,6 +13,7 @@ import {
   blaming,
   CliError,
   ExitCode,
+  externalPsk,
   file,
   hostAndPort,
   integer,
@@ -28,6 +29,7 @@ import {
   createReport,
   keyLogger,
   printable,
+  pskIdentityOf,
   type Report,
   roundMs,
   TICKET_HEAD,
@@ -41,8 +43,11 @@ export const CONNECT_HELP = `tessera connect HOST[:PORT]: a TLS 1.3 client that 
   --insecure            go on with a server that is not trusted
   --cert F --key F      client certificate chain and private key, PEM; the server may also ask after the handshake
   --passphrase P        of the key
+  --psk IDENTITY:HEX    external PSK for SHA-256, a random key of at least 16 bytes that the server has too and needs no certificate with;
+                        others on this machine can see it in the list of processes
   --alpn A,B            protocols to offer
   --resume N            connect N more times, each with a fresh ticket; exit code 1 when one is not resumed
+  --ticket-request N    ask for N tickets, after a full handshake or a resumption (RFC 9149)
   --session-in F        resume with the ticket in F
   --session-out F       write the newest ticket to F, which is a secret
   --early-data F        send what is in F (-: stdin) before the server has answered, as --session-in or --resume allow (0-RTT); what
@@ -63,8 +68,10 @@ const OPTIONS = {
   cert: 'string',
   key: 'string',
   passphrase: 'string',
+  psk: 'string',
   alpn: 'string',
   resume: 'string',
+  'ticket-request': 'string',
   'session-in': 'string',
   'session-out': 'string',
   'early-data': 'string',
@@ -95,6 +102,8 @@ export async function connect(args: readonly string[]): Promise<ExitCode> {
   const resume = integer('resume', values.resume, 1, 1_000);
   const servername = serverName(values.servername);
   const alpn = protocols(values.alpn);
+  const psk = externalPsk(values.psk);
+  const tickets = integer('ticket-request', values['ticket-request'], 0, 255);
   const credentials = {
     ca: file('ca', values.ca),
     cert: file('cert', values.cert),
@@ -117,6 +126,8 @@ export async function connect(args: readonly string[]): Promise<ExitCode> {
       servername,
       rejectUnauthorized: !values.insecure,
       postHandshakeAuth: values.cert !== undefined,
+      psks: psk && [psk],
+      ticketRequest: tickets === undefined ? undefined : { newSessionCount: tickets, resumptionCount: tickets },
       ALPNProtocols: alpn,
       handshakeTimeout: 1_000 * (integer('timeout', values.timeout, 1, 3_600) ?? 10),
       allowHalfOpen: true,
@@ -332,6 +343,8 @@ function summary(report: Report, opened: Opened): void {
   const group = socket.getEphemeralKeyInfo().name ?? null;
   const { authorized, authorizationError } = socket;
   const subject = printable(certificate?.subject.replaceAll('\n', ', ') ?? '');
+  const { expectedTickets } = socket.connectionInfo!;
+  const pskIdentity = pskIdentityOf(socket);
   const resumed = socket.isSessionReused();
   const trust = authorized
     ? report.style('green', 'trusted')
@@ -350,13 +363,16 @@ function summary(report: Report, opened: Opened): void {
       authorizationError,
       subject,
       fingerprint: certificate?.fingerprint256 ?? null,
+      pskIdentity,
+      expectedTickets: expectedTickets ?? null,
       ms,
     },
     [
       `${report.style('bold', 'connected')}    ${peer} in ${ms} ms`,
       `handshake    ${resumed ? report.style('green', 'resumed') : 'full'}, TLSv1.3, ${cipherSuite}, ${group ?? 'no key exchange'}`,
-      `server       ${subject} (${trust})`,
+      `server       ${pskIdentity === null ? subject : `has the external PSK ${pskIdentity}`} (${trust})`,
       `sni, alpn    ${socket.servername || '-'}, ${printable(socket.alpnProtocol || '-')}`,
+      ...(expectedTickets === undefined ? [] : [`tickets      ${expectedTickets} expected`]),
     ].join('\n'),
   );
   showEarlyData(report, opened);

@@ -3,6 +3,7 @@ import { isIP } from 'node:net';
 import { domainToASCII } from 'node:url';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { TlsUsageError } from '../errors/index.ts';
+import type { ExternalPsk } from '../node/index.ts';
 
 /** What every command ends with. */
 export const ExitCode = {
@@ -82,6 +83,23 @@ export function integer(option: string, text: string | undefined, min: number, m
   const value = Number(text);
   if (/^\d+$/.test(text) && value >= min && value <= max) return value;
   throw usageError(`--${option} must be an integer from ${min} to ${max}, not ${text === '' ? 'empty' : text}`);
+}
+
+/** `IDENTITY:HEX`, an external PSK for SHA-256; the identity may have colons of its own. */
+export function externalPsk(text: string | undefined): ExternalPsk | undefined {
+  if (text === undefined) return undefined;
+  const [, name = '', hex = ''] = /^(.*):([^:]*)$/s.exec(text) ?? [];
+  const identity = Buffer.from(name);
+  if (identity.length < 1 || identity.length > 0xffff) {
+    throw usageError('--psk must be IDENTITY:HEX with an identity of 1 to 65535 bytes');
+  }
+  // What is wrong with a key is said without the key.
+  if (!/^(?:[0-9a-f]{2}){16,1024}$/i.test(hex)) {
+    throw usageError(
+      '--psk must be IDENTITY:HEX with a key of 16 to 1024 bytes, that is 32 to 2048 hexadecimal digits',
+    );
+  }
+  return { identity, key: Buffer.from(hex, 'hex'), hash: 'sha256' };
 }
 
 /** Names with `,` or `:` between them. */

@@ -2,7 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import { toHex } from '../bytes/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { IssuedTicket, TLSSocket } from '../node/index.ts';
-import { TICKET_HEAD, ticketLine } from './report.ts';
+import { pskIdentityOf, TICKET_HEAD, ticketLine } from './report.ts';
 
 const MAX_TICKETS = 100;
 const BASE = 'https://server.invalid';
@@ -109,9 +109,10 @@ function statusPage(
   socket: TLSSocket,
   tickets: readonly IssuedTicket[],
 ): ServerResponse {
+  const identity = pskIdentityOf(socket);
   const rows: readonly (readonly [string, string])[] = [
     ['Protocol', 'TLS 1.3'],
-    ['Handshake', socket.isSessionReused() ? 'resumed' : 'full'],
+    ['Handshake', socket.isSessionReused() ? 'resumed' : identity === null ? 'full' : `external PSK ${identity}`],
     ['Cipher suite', socket.getCipher()?.name ?? ''],
     ['Group', socket.getEphemeralKeyInfo().name ?? 'none (PSK alone)'],
     ['Server name', socket.servername || 'none'],

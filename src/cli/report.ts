@@ -1,6 +1,7 @@
 import { appendFileSync } from 'node:fs';
 import { styleText } from 'node:util';
 import { toHex } from '../bytes/index.ts';
+import type { TLSSocket } from '../node/index.ts';
 import { reason, usageError } from './options.ts';
 
 type Style = Parameters<typeof styleText>[0];
@@ -69,6 +70,12 @@ export const TICKET_HEAD: string = TICKET_COLUMNS.join('  ');
 /** Text of a peer, fit for a terminal: control characters cannot play tricks with it. */
 export function printable(text: string): string {
   return text.replace(/[^\x20-\x7e]/g, (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+/** The external PSK of a connection, fit for a terminal. */
+export function pskIdentityOf(socket: TLSSocket): string | null {
+  const identity = socket.connectionInfo?.pskIdentity;
+  return identity === undefined ? null : printable(Buffer.from(identity).toString());
 }
 
 /** A listener for `keylog` that appends to `path`, readable by its owner only; `undefined` without a path. */

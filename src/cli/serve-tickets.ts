@@ -1,12 +1,13 @@
 import { createServer as createHttpServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { Metrics, type Server, type TLSSocket, type TlsOptions } from '../node/index.ts';
+import { Metrics, type Server, type TicketHandle, type TLSSocket, type TlsOptions } from '../node/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
 import { RedisReplayGuard, RedisTicketStore } from '../stores/redis/index.ts';
 import {
   MemoryTicketStore,
   RecordingGuard,
   type ReplayGuard,
+  rfc9149,
   StoreSealer,
   type TicketKeyRing,
 } from '../tickets/index.ts';
@@ -17,6 +18,7 @@ import { openTicketKeys, TICKET_KEYS_HELP } from './ticket-keys.ts';
 
 export const SERVE_TICKETS_HELP: string = `${TICKET_KEYS_HELP}  --ticket-store S      memory, or redis://HOST:PORT: keep what tickets stand for here; not with --ticket-keys, whose
                         tickets carry it themselves
+  --ticket-request-max N  clients that say how many tickets they want get them, up to N (RFC 9149)
   --early-data N        accept up to N bytes of early data (0-RTT), and answer GET in it; repeats are known to this process, or
                         to all servers with the same Redis in --ticket-store or --ticket-keys
   --metrics PORT        counters for Prometheus on http://127.0.0.1:PORT/metrics; 0: any port
@@ -25,6 +27,7 @@ export const SERVE_TICKETS_HELP: string = `${TICKET_KEYS_HELP}  --ticket-store S
 export const SERVE_TICKETS_OPTIONS = {
   'ticket-keys': 'string',
   'ticket-store': 'string',
+  'ticket-request-max': 'string',
   'early-data': 'string',
   metrics: 'string',
 } as const;
@@ -34,7 +37,7 @@ export type ServeTicketsValues = { readonly [K in keyof typeof SERVE_TICKETS_OPT
 /** What the options about tickets come to. */
 export interface ServeTickets {
   readonly options: Pick<TlsOptions, 'ticketKeyRing' | 'tickets' | 'earlyData'>;
-  /** Whether tickets come from a store over the network, so that a connection that closes at once has none. */
+  /** Whether tickets come from a store over the network, so that a page that is answered at once can show none. */
   readonly areRemote: boolean;
   close(): Promise<void>;
 }
@@ -51,6 +54,7 @@ export async function openTickets(
   report: Report,
 ): Promise<ServeTickets> {
   const { 'ticket-keys': source, 'ticket-store': store } = values;
+  const maxTickets = integer('ticket-request-max', values['ticket-request-max'], 1, 255);
   const maxSize = integer('early-data', values['early-data'], 1, 0xffff_ffff);
   if (source !== undefined && store !== undefined) {
     throw usageError('--ticket-keys and --ticket-store exclude each other: with a store there are no keys');
@@ -90,7 +94,10 @@ export async function openTickets(
     return {
       options: {
         ticketKeyRing: keys?.ring,
-        tickets: sealer && { sealer },
+        tickets: {
+          ...(sealer !== undefined && { sealer }),
+          ...(maxTickets !== undefined && { policy: rfc9149({ max: maxTickets }) }),
+        },
         earlyData:
           maxSize === undefined
             ? undefined
@@ -120,17 +127,18 @@ function guardOf(link: Link, keysOfOthers: boolean, warn: (message: string) => v
 /** Resolves when all tickets of the handshake were sent, or will not be soon. */
 export function ticketsSent(socket: TLSSocket): Promise<void> {
   return new Promise((resolve) => {
-    const due = socket.isSessionReused() ? Math.min(socket.numTickets, 1) : socket.numTickets;
     const look = (): void => {
-      if (socket.ticketInfo.issued >= due || socket.destroyed) done();
+      const isPlanned = (ticket: TicketHandle): boolean => ticket.state(Date.now()) === 'planned';
+      if (socket.destroyed || !(socket.secureConnecting || socket.tickets.some(isPlanned))) done();
     };
     const timer = setTimeout(() => done(), TICKETS_MS);
+    const events = ['ticketIssued', 'ticketDeclined', 'close'] as const;
     const done = (): void => {
       clearTimeout(timer);
-      socket.off('ticketIssued', look).off('close', look);
+      for (const event of events) socket.off(event, look);
       resolve();
     };
-    socket.on('ticketIssued', look).on('close', look);
+    for (const event of events) socket.on(event, look);
     look();
   });
 }

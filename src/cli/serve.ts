@@ -11,9 +11,31 @@ import {
   type TlsError,
   type TlsOptions,
 } from '../node/index.ts';
-import { blaming, CliError, ExitCode, file, integer, names, parse, protocols, reason, usageError } from './options.ts';
+import {
+  blaming,
+  CliError,
+  ExitCode,
+  externalPsk,
+  file,
+  integer,
+  names,
+  parse,
+  protocols,
+  reason,
+  usageError,
+} from './options.ts';
 import { answer } from './page.ts';
-import { address, createReport, keyLogger, printable, type Report, roundMs, ticketLine, timeOfDay } from './report.ts';
+import {
+  address,
+  createReport,
+  keyLogger,
+  printable,
+  pskIdentityOf,
+  type Report,
+  roundMs,
+  ticketLine,
+  timeOfDay,
+} from './report.ts';
 import {
   openTickets,
   reportEarlyData,
@@ -36,6 +58,8 @@ export const SERVE_HELP: string = `tessera serve: a TLS 1.3 server that shows it
 ${SERVE_TICKETS_HELP}  --alpn A,B            protocols in order of preference (--www: http/1.1)
   --request-cert        ask clients for a certificate
   --require-cert        refuse clients without a certificate that --ca trusts
+  --psk IDENTITY:HEX    external PSK for SHA-256, a random key of at least 16 bytes: who has it is let in without any certificate;
+                        others on this machine can see it in the list of processes
   --ca F                authorities for client certificates, PEM; also those that /secret asks for
   --groups A,B          key exchange groups in order of preference
   --ciphersuites A,B    cipher suites in order of preference
@@ -58,6 +82,7 @@ const OPTIONS = {
   alpn: 'string',
   'request-cert': 'boolean',
   'require-cert': 'boolean',
+  psk: 'string',
   ca: 'string',
   groups: 'string',
   ciphersuites: 'string',
@@ -81,6 +106,7 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
   }
   if (values['require-cert'] && values.ca === undefined) throw usageError('--require-cert needs --ca');
   const report = createReport(values.json ?? false, process.stdout);
+  const psk = externalPsk(values.psk);
   const identity = await identityOf(values);
   const ticketLifetime = integer('ticket-lifetime', values['ticket-lifetime'], 1, 604_800);
   const metricsPort = integer('metrics', values.metrics, 0, 65_535);
@@ -90,6 +116,7 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
     key: identity.key,
     passphrase: values.passphrase,
     ca: file('ca', values.ca),
+    findPsk: psk && ((wanted) => (Buffer.compare(wanted, psk.identity) === 0 ? psk : undefined)),
     ALPNProtocols: protocols(values.alpn) ?? (values.echo ? undefined : ['http/1.1']),
     requestCert: asks,
     rejectUnauthorized: values['require-cert'] ?? false, // /secret says what is wrong with a certificate
@@ -231,12 +258,13 @@ function watch(server: Server, report: Report): { close(): Promise<void> } {
       serverName: socket.servername || null,
       alpn: socket.alpnProtocol || null,
       resumed: socket.isSessionReused(),
+      pskIdentity: pskIdentityOf(socket),
       authorized: socket.authorized,
       ms: tookMs(peer),
     };
-    const { cipherSuite, group, resumed, ms } = facts;
+    const { cipherSuite, group, resumed, pskIdentity, ms } = facts;
     const names = `sni=${printable(facts.serverName ?? '-')} alpn=${printable(facts.alpn ?? '-')}`;
-    const how = resumed ? report.style('green', 'resumed') : 'full';
+    const how = resumed ? report.style('green', 'resumed') : pskIdentity === null ? 'full' : `psk=${pskIdentity}`;
     report.event(
       'handshake',
       { peer, ...facts },

@@ -133,6 +133,10 @@ class Engine implements TlsEngine, Output {
   info: ConnectionInfo | undefined;
   readClosed = false;
   writeClosed = false;
+  closing = false;
+  /** close_notify or a fatal alert is queued: nothing may follow it. */
+  #silent = false;
+  #callOffClosing: (() => void) | undefined;
 
   readonly #cx: Context;
   readonly #handlers: Handlers;
@@ -334,8 +338,24 @@ class Engine implements TlsEngine, Output {
     }
     this.#ticketMoment('before_close');
     if (this.#over || this.writeClosed) return;
-    this.#sendAlert('close_notify');
     this.writeClosed = true;
+    const { config, tickets } = this.#cx;
+    if (config.role === 'client' || config.clock.after === undefined || !tickets.log?.isSealing) {
+      this.#closeNotify();
+      return;
+    }
+    this.closing = true;
+    this.#callOffClosing = config.clock.after(config.tickets.deadlineMs, () => {
+      this.#closeNotify();
+      this.onProgress?.();
+    });
+  }
+
+  #closeNotify(): void {
+    this.#callOffClosing?.();
+    this.closing = false;
+    this.#sendAlert('close_notify');
+    this.#silent = true;
     this.cancelTickets();
     if (this.readClosed) this.#end('closed');
   }
@@ -491,7 +511,7 @@ class Engine implements TlsEngine, Output {
   // ---- what handlers may do (Output)
 
   send(message: Uint8Array): void {
-    if (!this.writeClosed) this.#outbox.handshake(message);
+    if (!this.#silent) this.#outbox.handshake(message);
   }
 
   endFlight(): void {
@@ -499,7 +519,7 @@ class Engine implements TlsEngine, Output {
   }
 
   sendChangeCipherSpec(): void {
-    if (!this.writeClosed) this.#outbox.changeCipherSpec();
+    if (!this.#silent) this.#outbox.changeCipherSpec();
   }
 
   setWriteKeys(epoch: Epoch, keys: TrafficKeys): void {
@@ -567,8 +587,9 @@ class Engine implements TlsEngine, Output {
 
   defer<T>(promise: Promise<T | undefined>, then: (value: T | undefined) => void): void {
     const finish = (value: T | undefined): void => {
-      if (this.#over || this.writeClosed) return;
+      if (this.#silent) return;
       this.#guard(() => then(value));
+      if (this.closing && !this.#cx.tickets.log?.isSealing) this.#closeNotify();
       this.onProgress?.();
     };
     promise.then(finish, () => finish(undefined));
@@ -732,7 +753,7 @@ class Engine implements TlsEngine, Output {
       this.readClosed = true;
       this.#deframer.clear();
       this.emit({ type: 'end' });
-      if (this.writeClosed) this.#end('closed');
+      if (this.#silent) this.#end('closed');
     } else if (name === 'user_canceled') {
       if (++this.#warningAlerts > this.#cx.config.limits.warningAlerts) throw peerFault('alert.too_many_warnings');
       this.emit({ type: 'alert', alert: name });
@@ -850,6 +871,9 @@ class Engine implements TlsEngine, Output {
     this.#answering = undefined;
     this.readClosed = true;
     this.writeClosed = true;
+    this.#callOffClosing?.();
+    this.closing = false;
+    this.#silent = true;
     this.cancelTickets();
     wipeSecrets(state);
     wipeSecrets(parked?.holds);
@@ -868,7 +892,7 @@ class Engine implements TlsEngine, Output {
   }
 
   #sendAlert(alert: AlertName): void {
-    if (this.writeClosed) return;
+    if (this.#silent) return;
     // "If clients need to send such alerts, they SHOULD first rekey to the handshake keys if possible" (rfc9846#appendix-A.1).
     if (this.earlyData === 'offered' && this.#early?.nextKeys !== undefined) this.endEarlyData();
     this.#outbox.alert(alert);

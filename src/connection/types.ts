@@ -16,8 +16,10 @@ export interface TlsEngine {
   readonly info: ConnectionInfo | undefined;
   /** The peer's close_notify has arrived. */
   readonly readClosed: boolean;
-  /** Our close_notify has been queued, or the connection failed. */
+  /** {@link TlsEngine.close} was called, or the connection failed. */
   readonly writeClosed: boolean;
+  /** Server: closed, but close_notify still waits for tickets that the sealer is at work on. `onProgress` says when it does no more. */
+  readonly closing: boolean;
 
   /** False while the handshake waits for an answer: stop reading the transport until `onProgress`, or at most 1 MiB is held. */
   readonly wantsInput: boolean;
@@ -41,7 +43,8 @@ export interface TlsEngine {
    */
   write(plaintext: Uint8Array): void;
   /**
-   * Queues close_notify. Reading goes on. Before `secure` it cancels the handshake: user_canceled, close_notify, and all is over; but not
+   * Queues close_notify, behind tickets that the sealer is at work on: for those it waits up to `tickets.deadlineMs`, if the clock has
+   * `after`, see {@link TlsEngine.closing}. Reading goes on. Before `secure` it cancels the handshake: user_canceled, close_notify, and all is over; but not
    * where a server may write already.
    */
   close(): void;

@@ -1,6 +1,7 @@
 import { connect as connectTcp, type IpcSocketConnectOpts, type Socket, type TcpSocketConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { type ClientEngineOptions, createClientEngine, type TlsEngine } from '../connection/index.ts';
+import { toHex } from '../bytes/index.ts';
+import { type ClientEngineOptions, createClientEngine, type ExternalPsk, type TlsEngine } from '../connection/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import {
   type ClientTicket,
@@ -43,6 +44,11 @@ export interface ConnectionOptions
     | false
     | undefined;
   /**
+   * External PSKs to offer, best first, behind the tickets. A server that knows one is authenticated by it and shows no certificate; one that
+   * knows none shows its certificate as ever. One that cannot be used is an `error` of the socket, a {@link TlsUsageError} `psk.…`.
+   */
+  readonly psks?: readonly ExternalPsk[] | undefined;
+  /**
    * Sent before the server has answered, when a ticket allows so much (0-RTT). Whoever records it can send it again, so let it ask only for
    * what may be done twice. What was not offered, or was rejected, leaves as the first ordinary data; the event `earlyDataStatus` tells.
    */
@@ -74,6 +80,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   refuseUnsupported(options);
   checkRange('handshakeTimeout', options.handshakeTimeout, 0, MAX_TIMEOUT);
   checkSource(options.earlyData);
+  const psks = options.psks ?? [];
   const rejectUnauthorized = options.rejectUnauthorized ?? true;
   const context = options.secureContext ?? contextOf(options);
   const alpn = alpnNames(options.ALPNProtocols) ?? [];
@@ -84,7 +91,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
     serverName,
     port: options.port ?? 0,
     alpn: config.alpn,
-    scope: context.scope(rejectUnauthorized),
+    scope: scopeOf(context.scope(rejectUnauthorized), psks),
   });
   const tickets: ClientTicket[] = options.session === undefined ? [] : [decodeClientTicket(options.session)];
   if (tickets.length === 0 && cache !== undefined) tickets.push(...cache.take(origin, config.clock.now()));
@@ -100,7 +107,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
       socket.listenerCount('keylog') === 0
         ? config
         : { ...config, keyLog: (line) => void socket.emit('keylog', Buffer.from(`${line}\n`)) },
-      { serverName, tickets, ticketRequest, earlyData: earlySender !== undefined },
+      { serverName, tickets, psks, ticketRequest, earlyData: earlySender !== undefined },
     );
   const transport = options.socket ?? openTransport(options);
   const { allowHalfOpen, highWaterMark, handshakeTimeout } = options;
@@ -184,6 +191,11 @@ function cacheOf(option: ConnectionOptions['ticketCache']): ClientTicketCache | 
   if (!option) return undefined;
   processCache ??= new ClientTicketCache();
   return processCache;
+}
+
+/** A ticket may come from a server that showed no certificate, but knew a PSK: it is for whoever would take that PSK again. */
+function scopeOf(scope: string, psks: readonly ExternalPsk[]): string {
+  return psks.length === 0 ? scope : JSON.stringify([scope, ...psks.map(({ identity }) => toHex(identity))]);
 }
 
 /** `left`: tickets that the cache holds still, beside the one taken out. */

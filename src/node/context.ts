@@ -117,6 +117,7 @@ export class SecureContext {
     readonly tickets: TicketOptions;
     readonly ring: TicketKeyRing;
     readonly earlyData?: EarlyDataOptions | undefined;
+    readonly findPsk?: ServerConfig['findPsk'];
   }): ServerConfig {
     const { ring, tickets, clientAuth, ...rest } = options;
     return createServerConfig({

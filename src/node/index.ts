@@ -1,6 +1,8 @@
 /** TLS 1.3 for Node's streams, in the shape of node:tls, with control over session tickets. */
+
+export type { ExternalPsk } from '../connection/index.ts';
 export { type CredentialOptions, createCredential, createSigner, nodeCrypto } from '../providers/node/index.ts';
-export { ClientTicketCache, TicketKeyRing } from '../tickets/index.ts';
+export { ClientTicketCache, type TicketHandle, TicketKeyRing, type TicketSpec } from '../tickets/index.ts';
 export type { PemOrDer } from './certificates.ts';
 export { type ConnectionOptions, connect } from './connect.ts';
 export { createSecureContext, SecureContext, type SecureContextOptions } from './context.ts';

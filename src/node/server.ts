@@ -38,6 +38,11 @@ export interface TlsOptions extends SecureContextOptions, Omit<ServerOpts, 'paus
   readonly tickets?: number | TicketOptions | undefined;
   /** Accept early data (0-RTT), which can be replayed. Default: off. */
   readonly earlyData?: ServerEarlyData | undefined;
+  /**
+   * The external PSK of an identity that a client offers, now or later; `undefined`: not known. Its holder is let in without a certificate,
+   * whatever `requestCert` says. With it the server may be without `cert` and `key`. `targetHash`: what the identity was imported for (RFC 9258).
+   */
+  readonly findPsk?: ServerConfig['findPsk'];
   /** The keys that seal tickets, to be shared by servers of this process or kept in step by a key source. Default: keys of this server alone, which rotate. */
   readonly ticketKeyRing?: TicketKeyRing | undefined;
 }
@@ -122,6 +127,7 @@ export class Server extends NetServer implements SocketOwner {
       },
       ring: this.#ring,
       earlyData: this.#earlyDataOptions(),
+      findPsk: this.#options.findPsk,
     });
   }
 

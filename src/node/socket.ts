@@ -4,7 +4,13 @@ import { Duplex } from 'node:stream';
 import type { ConnectionInfo, EarlyDataStatus, TlsEngine, TlsEvent } from '../connection/index.ts';
 import { type TlsAlertError, type TlsPeerAlertError, TlsUsageError } from '../errors/index.ts';
 import type { EarlyDataRequest } from '../handshake/index.ts';
-import { type ClientTicket, encodeClientTicket, type TicketDecline } from '../tickets/index.ts';
+import {
+  type ClientTicket,
+  encodeClientTicket,
+  type TicketDecline,
+  type TicketHandle,
+  type TicketSpec,
+} from '../tickets/index.ts';
 import { publishEvent } from './diagnostics.ts';
 import { type EarlyDataOutcome, type EarlySender, earlyInfo } from './early-data.ts';
 import { codedError, type TlsError, toNodeError } from './errors.ts';
@@ -109,7 +115,7 @@ export class TLSSocket extends Duplex {
   #held: readonly Uint8Array[] | undefined;
   /** Of the write in progress, to be called when the transport took the bytes. */
   #written: WriteCallback | undefined;
-  /** Of an `end` that came before the handshake was done. */
+  /** Of an `end` that came before the handshake was done, or before tickets were sealed. */
   #final: WriteCallback | undefined;
   /** Of a request for the client's certificate, until there is an answer. */
   #asked:
@@ -203,6 +209,11 @@ export class TLSSocket extends Duplex {
   /** An answer that the engine waited for has arrived. */
   #continue(): void {
     this.#progress();
+    const final = this.#final;
+    if (final !== undefined && !this.#handshaking && !this.#engine!.closing) {
+      this.#final = undefined;
+      this._final(final);
+    }
     if (this.#endedEarly) this.#transportEnded();
     else if (this.#engine!.wantsInput && this.readableLength < this.readableHighWaterMark) this._read();
   }
@@ -486,6 +497,10 @@ export class TLSSocket extends Duplex {
     // Called from a listener, progress is being made already; but close_notify must leave before the end.
     if (this.#progressing) this.#flush();
     else this.#progress();
+    if (this.#engine!.closing) {
+      this.#final = callback; // behind tickets that are being sealed
+      return;
+    }
     if (this.#transport.writable) this.#transport.end(callback);
     else callback();
   }
@@ -621,6 +636,34 @@ export class TLSSocket extends Duplex {
     if (this.destroyed || this.#engine === undefined) return;
     this.#engine.flush();
     this.#progress();
+  }
+
+  /**
+   * Server: issues tickets of one's own making, each with its lifetime, data, early data, scope and moment. They leave in front of the next
+   * write, or with {@link flushTickets}, unless they say something else. How many of them may be is asked of the policy (point
+   * `application_request`), which also gives what they leave out; those that are too many are declined (`disabled`).
+   * Throws {@link TlsUsageError} `tickets.client`, `connection.not_secure`, `connection.write_closed`, `tickets.bad_spec`,
+   * `tickets.bad_count` for more than 1,024, and `socket.not_open`.
+   */
+  issueTickets(specs: readonly TicketSpec[]): readonly TicketHandle[] {
+    const handles = this.#connected('issueTickets').issueTickets(specs);
+    this.#progress();
+    return handles;
+  }
+
+  /** Server: the tickets of this connection and what became of each, oldest first: all that are planned, and the last 1,024. */
+  get tickets(): readonly TicketHandle[] {
+    return this.#engine?.tickets ?? [];
+  }
+
+  /** Server: takes back all tickets that are requested or planned, and says how many. Those that are sealed leave. */
+  cancelTickets(): number {
+    return this.#engine?.cancelTickets() ?? 0;
+  }
+
+  /** In words, for people to read: why this connection gets how many tickets, and what became of each. */
+  explainTickets(): string {
+    return this.#engine?.explainTickets() ?? 'this connection has not begun';
   }
 
   /** Changes our traffic keys, and asks the peer to change its own when `requestPeer`. rfc9846#section-4.7.3 */

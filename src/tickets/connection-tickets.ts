@@ -88,6 +88,11 @@ export class ConnectionTickets {
     return written;
   }
 
+  /** Whether a ticket is on its way from the sealer. */
+  get isSealing(): boolean {
+    return this.handles.some((handle) => handle.generated && handle.isPlanned);
+  }
+
   /** Takes back what is planned. How many. */
   cancel(): number {
     return this.handles.filter((handle) => handle.cancel()).length;

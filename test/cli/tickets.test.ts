@@ -110,13 +110,86 @@ test('of early data only harmless requests are answered, and what must wait wait
 });
 
 test('tickets of a store in memory', async (t) => {
-  const { port } = await serve(t, ...EARLY, '--ticket-store', 'memory');
+  const { server, port } = await serve(t, ...EARLY, '--ticket-store', 'memory');
   await firstVisit(t, port, 'used');
   const args = ['--early-data', path('get.txt'), '--session-in', path('used')];
   const first = await visit(t, port, ...args);
   assert.deepEqual([first.resumed, pick(first.early)], [true, accepted]);
   const { length } = first.events.find(({ event }) => event === 'ticket')!;
   assert.equal(length, STORED_TICKET_LENGTH);
+  const again = await visit(t, port, ...args);
+  assert.deepEqual([again.resumed, again.early['accepted'], again.early['resent']], [false, false, true]);
+  assert.match(again.text, /^HTTP\/1.1 200 /);
+  const declined = rows(server.stdout).filter(({ event }) => event === 'ticket_declined');
+  assert.deepEqual(
+    declined.map(({ during, reason }) => [during, reason]),
+    [['redeem', 'not_found']],
+  );
+});
+
+describe('external PSKs', () => {
+  const HEX = '000102030405060708090a0b0c0d0e0f';
+
+  test('who has the key needs no certificate and gets tickets', async (t) => {
+    const { server, port } = await serve(
+      t,
+      '--psk',
+      `alice:of:wonderland:${HEX}`,
+      '--require-cert',
+      '--ca',
+      path('cert.pem'),
+    );
+    const { stdout, stderr, code } = await runProgram(
+      t,
+      process.execPath,
+      [...MAIN, 'connect', `localhost:${port}`, '--psk', `alice:of:wonderland:${HEX}`, '--resume', '1'],
+      { input: '' },
+    );
+    assert.deepEqual([code, stderr], [0, '']);
+    assert.match(stdout, /server +has the external PSK alice:of:wonderland \(trusted\)\n/);
+    assert.match(stdout, /\n1 of 1 resumed\n/);
+    const handshakes = rows(server.stdout).filter(({ event }) => event === 'handshake');
+    assert.deepEqual(
+      handshakes.map(({ pskIdentity, resumed }) => [pskIdentity, resumed]),
+      [
+        ['alice:of:wonderland', false],
+        [null, true],
+      ],
+    );
+    assert.ok(!server.stdout.includes(HEX));
+  });
+
+  test('others see the certificate', async (t) => {
+    const { port } = await serve(t, '--psk', `alice:${HEX}`);
+    const stranger = await visit(t, port, '--psk', `bob:${HEX}`);
+    const { pskIdentity, subject } = stranger.events.find(({ event }) => event === 'handshake')!;
+    assert.deepEqual([pskIdentity, typeof subject], [null, 'string']);
+  });
+
+  test('openssl s_client', async (t) => {
+    if (!needs(t, 'openssl')) return;
+    const { port } = await serve(t, '--psk', `alice:${HEX}`);
+    const args = ['s_client', '-connect', `localhost:${port}`, '-tls1_3', '-ign_eof'];
+    const psk = ['-psk', HEX, '-psk_identity', 'alice', '-ciphersuites', 'TLS_AES_128_GCM_SHA256'];
+    const { stdout } = await runProgram(t, 'openssl', [...args, ...psk], {
+      input: 'GET / HTTP/1.1\r\nHost: localhost\r\n\r\n',
+    });
+    assert.match(stdout, /no peer certificate available/);
+    assert.match(stdout, /HTTP\/1.1 200 .*Handshake: +external PSK alice\n/s);
+  });
+});
+
+test('a client gets as many tickets as it asks for and the server allows', async (t) => {
+  const { port } = await serve(t, '--ticket-request-max', '5');
+  const ask = async (...more: readonly string[]): Promise<unknown[]> => {
+    const { events } = await visit(t, port, '--early-data', path('get.txt'), ...more);
+    const { expectedTickets } = events.find(({ event }) => event === 'handshake')!;
+    return [expectedTickets, events.filter(({ event }) => event === 'ticket').length];
+  };
+  assert.deepEqual(await ask('--ticket-request', '3'), [3, 3]);
+  assert.deepEqual(await ask('--ticket-request', '0', '--session-out', path('none')), [0, 0]);
+  assert.deepEqual(await ask('--ticket-request', '200'), [5, 5]);
+  assert.deepEqual(await ask(), [null, 2]);
 });
 
 test('echo, with early data from stdin', async (t) => {
@@ -208,6 +281,11 @@ describe('what is wrong is said in one line', () => {
     ['no early data', () => ['--early-data', '0'], 2, /--early-data must be an integer from 1/],
     ['unknown source of keys', () => ['--ticket-keys', 'vault:x'], 2, /--ticket-keys must begin with file:/],
     ['no Redis there', () => ['--ticket-store', 'redis://127.0.0.1:1'], 3, /cannot reach Redis at 127.0.0.1:1/],
+    ['PSK without key', () => ['--psk', 'alice'], 2, /--psk must be IDENTITY:HEX with an identity/],
+    ['PSK without identity', () => ['--psk', `:${'ab'.repeat(16)}`], 2, /--psk must be IDENTITY:HEX with an identity/],
+    ['short PSK', () => ['--psk', `alice:${'ab'.repeat(15)}`], 2, /with a key of 16 to 1024 bytes, that is (?!.*abab)/],
+    ['PSK that is no key', () => ['--psk', `alice:${'xy'.repeat(16)}`], 2, /hexadecimal digits\n$/],
+    ['no tickets', () => ['--ticket-request-max', '0'], 2, /--ticket-request-max must be an integer from 1 to 255/],
     ['metrics port', () => ['--metrics', '70000'], 2, /--metrics must be an integer/],
   ];
   for (const [name, args, code, message] of CASES) {

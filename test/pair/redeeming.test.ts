@@ -342,7 +342,8 @@ describe('what is slow or fails declines the ticket, never the connection', () =
     });
   }
 
-  test('the PSK of a ticket that opens too late is wiped', async () => {
+  /** A server that has asked its sealer to open a ticket; what it opened, once it was released. */
+  const opening = async () => {
     const { sealer } = recording();
     const [ticket] = await ticketsOf(await createWorld({ server: { tickets: { sealer } } }));
     let release: () => void = () => {};
@@ -360,12 +361,33 @@ describe('what is slow or fails declines the ticket, never the connection', () =
     const world = await createWorld({ clock, server: { tickets: { sealer: slow } } });
     const pair = new Pair(world, { tickets: [ticket!] });
     pair.carry(pair.client, pair.server);
+    assert.equal(pair.server.engine.state, 'parked:openTicket');
+    return { pair, clock, release, opened: () => opened! };
+  };
+  const microtasks = async (count: number): Promise<void> => {
+    for (let i = 0; i < count; i++) await Promise.resolve();
+  };
+
+  test('the PSK of a ticket that opens too late is wiped', async () => {
+    const { pair, clock, release, opened } = await opening();
     clock.advance(1_000);
     await pair.run();
     release();
-    for (let i = 0; i < 20; i++) await Promise.resolve();
+    await microtasks(20);
     assert.equal(pair.client.engine.info?.resumed, false);
-    assert.deepEqual(opened!.psk, new Uint8Array(32));
+    assert.deepEqual(opened().psk, new Uint8Array(32));
+  });
+
+  test('so is the PSK of one that opens when the connection is over, however close by', async () => {
+    for (let between = -1; between < 12; between++) {
+      const { pair, release, opened } = await opening();
+      if (between >= 0) release();
+      await microtasks(between);
+      pair.server.engine.abort('internal_error');
+      release();
+      await microtasks(20);
+      assert.deepEqual(opened().psk, new Uint8Array(32), `${between} turns between`);
+    }
   });
 });
 

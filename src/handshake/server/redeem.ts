@@ -143,10 +143,21 @@ function openTicket(
   const { sealer, scopes, deadlineMs } = config.tickets;
   if (sealer === undefined) return then('disabled');
   const question = { scopes, serverName: hello.extensions.serverName };
-  const opened = outcomeOf<Awaited<ReturnType<TicketSealer['open']>>>(
+  const opened = outcomeOf<Opened>(
     () => sealer.open(offered.identity, config.clock.now(), question),
     { clock: config.clock, deadlineMs },
-    (late) => typeof late !== 'string' && late.psk.fill(0),
+    wipePsk,
   );
-  return ask('openTicket', opened, (outcome) => then(answerOr(outcome, 'sealer_failed', 'sealer_failed')));
+  // When the connection ends first, what still comes is for nobody.
+  const wipe = async (): Promise<void> => {
+    const outcome = await opened;
+    if (outcome.is === 'answer') wipePsk(outcome.answer);
+  };
+  return ask('openTicket', opened, (outcome) => then(answerOr(outcome, 'sealer_failed', 'sealer_failed')), { wipe });
+}
+
+type Opened = Awaited<ReturnType<TicketSealer['open']>>;
+
+function wipePsk(opened: Opened): void {
+  if (typeof opened !== 'string') opened.psk.fill(0);
 }
