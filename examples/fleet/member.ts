@@ -12,9 +12,11 @@ import { createClient } from 'redis';
 import {
   createServerConfig,
   createServerEngine,
+  RecordingGuard,
   type ReplayGuard,
   RingSealer,
   TicketKeyRing,
+  type TlsEngine,
   type TlsEvent,
 } from '../../src/index.ts';
 import { createCredential, nodeCrypto, TLSSocket } from '../../src/node/index.ts';
@@ -38,8 +40,8 @@ const { values } = parseArgs({
     'num-tickets': { type: 'string', default: '2' },
     lifetime: { type: 'string', default: '7200' },
     'early-data': { type: 'string', default: '0' },
-    'replay-window-ms': { type: 'string', default: '10000' },
-    'replay-skew-ms': { type: 'string', default: '10000' },
+    'replay-window': { type: 'string', default: '10' },
+    'replay-skew': { type: 'string', default: '10' },
   },
 });
 
@@ -49,11 +51,13 @@ const print = (event: string, facts: object = {}): void => {
 };
 const clock = { now: (): number => Date.now() + Number(values['clock-offset-ms']) };
 
+const windowMs = 1_000 * Number(values['replay-window']);
 const periods = { sealForSeconds: Number(values['seal-for']), openForSeconds: Number(values['open-for']) };
 const keys = values.redis !== undefined ? sharedKeys(values.redis) : values.derive ? derivedKeys() : ownKeys();
+keys.ring.observe(({ type, key }) => print(`ring_${type}`, { id: key.id }));
 await keys.start();
-
 const maxEarlyData = Number(values['early-data']);
+
 const config = createServerConfig({
   crypto: nodeCrypto,
   clock,
@@ -64,11 +68,11 @@ const config = createServerConfig({
     sealer: new RingSealer(keys.ring, nodeCrypto),
     label: 'fleet',
   },
-  ...(maxEarlyData > 0 && keys.guard && { earlyData: { maxSize: maxEarlyData, guard: keys.guard } }),
+  ...(maxEarlyData > 0 && { earlyData: { maxSize: maxEarlyData, guard: keys.guard() } }),
 });
 
 const server = createServer({ allowHalfOpen: true, noDelay: true }, (transport) => {
-  const engine = createServerEngine(config, { onEvent: tell });
+  const engine: TlsEngine = createServerEngine(config, { onEvent: (event) => tell(event, engine) });
   const socket = new TLSSocket(transport, { engine, handshakeTimeout: 10_000 });
   socket.on('error', (error: Error & { code?: string }) =>
     print('error', { code: error.code, message: error.message }),
@@ -88,19 +92,29 @@ for (const signal of ['SIGINT', 'SIGTERM'] as const) {
 }
 
 /** What happens on a connection, without anything that is secret. */
-function tell(event: TlsEvent): void {
+function tell(event: TlsEvent, engine: TlsEngine): void {
+  if (event.type === 'early_data_status') print(event.type, { accepted: event.accepted, reason: event.reason });
+  if (event.type === 'early_data') {
+    print(event.type, { length: event.bytes.length });
+    // At once, before the client has shown that it is there: what needs that must wait for `secure`.
+    engine.write(Buffer.from(`${name} got ${event.bytes.length} early\n`));
+  }
   if (event.type === 'secure') print('secure', { resumed: event.info.resumed });
   if (event.type === 'ticket_issued') print('issued', { index: event.index, lifetime: event.state.lifetimeSeconds });
-  if (event.type === 'early_data_status') print('early_data', { accepted: event.accepted, reason: event.reason });
   if (event.type === 'ticket_declined') print('declined', { during: event.during, reason: event.reason });
 }
 
 interface Keys {
   readonly ring: TicketKeyRing;
-  /** Only a store that all members ask can say that early data was taken nowhere else. Without one there is none. */
-  readonly guard?: ReplayGuard;
   start(): Promise<unknown>;
   close(): void;
+  /** Against early data that is sent again. Asked for once. */
+  guard(): ReplayGuard;
+}
+
+/** Knows what this process took, and not what the other members did: with shared keys, each of them takes the same early data once. */
+function ownGuard(): ReplayGuard {
+  return new RecordingGuard({ windowMs, startedAt: clock.now() });
 }
 
 /** Shared with all members that have the same Redis, prefix and secret (64 hexadecimal digits in FLEET_SECRET). */
@@ -120,20 +134,15 @@ function sharedKeys(url: string): Keys {
     onReport: ({ type, ...facts }) => print(`key_${type}`, 'error' in facts ? { message: String(facts.error) } : facts),
   });
   const ready = new Promise<void>((resolve) => client.once('ready', () => resolve()));
-  const guard = new RedisReplayGuard({
-    ...shared,
-    windowMs: Number(values['replay-window-ms']),
-    skewMs: Number(values['replay-skew-ms']),
-  });
   return {
     ring: keys.ring,
-    guard,
     // A member whose store is away starts all the same: it gives full handshakes until it has a key.
     start: () => Promise.race([ready, new Promise((resolve) => setTimeout(resolve, 2_000))]).then(() => keys.start()),
     close: () => {
       keys.close();
       client.destroy();
     },
+    guard: () => new RedisReplayGuard({ ...shared, windowMs, skewMs: 1_000 * Number(values['replay-skew']) }),
   };
 }
 
@@ -141,12 +150,16 @@ function sharedKeys(url: string): Keys {
 function derivedKeys(): Keys {
   const master = Buffer.from(process.env['FLEET_SECRET'] ?? '', 'hex');
   const derive = { master, epochSeconds: periods.sealForSeconds, openForSeconds: periods.openForSeconds };
-  return { ring: new TicketKeyRing({ crypto: nodeCrypto, derive }), start: async () => {}, close: () => {} };
+  return alone(new TicketKeyRing({ crypto: nodeCrypto, derive }));
 }
 
 /** For comparison: keys that no other member has. */
 function ownKeys(): Keys {
-  return { ring: new TicketKeyRing({ crypto: nodeCrypto, ...periods }), start: async () => {}, close: () => {} };
+  return alone(new TicketKeyRing({ crypto: nodeCrypto, ...periods }));
+}
+
+function alone(ring: TicketKeyRing): Keys {
+  return { ring, start: async () => {}, close: () => {}, guard: ownGuard };
 }
 
 function needed(option: 'cert' | 'key'): string {
