@@ -221,7 +221,7 @@ function change(
 }
 
 function contentOf(path: string): KeyFileContent {
-  const bytes = file('file', path);
+  const bytes = file('FILE', path);
   try {
     return parseKeyFile(bytes);
   } catch (error) {

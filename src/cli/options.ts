@@ -180,7 +180,9 @@ export function file(option: string, path: string | undefined): Buffer | undefin
   try {
     return readFileSync(path);
   } catch (error) {
-    throw usageError(`--${option}: cannot read ${path}: ${reason(error)}`);
+    // An argument has a name in capitals, and no dashes.
+    const name = option === option.toUpperCase() ? option : `--${option}`;
+    throw usageError(`${name}: cannot read ${path}: ${reason(error)}`);
   }
 }
 

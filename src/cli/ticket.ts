@@ -98,7 +98,7 @@ function scopeOf(values: {
 
 /** The bytes of the argument, of the file it names, or of stdin. */
 function inputOf(given: string): Buffer {
-  const input = given === '-' ? readFileSync(0) : existsSync(given) ? file('ticket', given) : Buffer.from(given);
+  const input = given === '-' ? readFileSync(0) : existsSync(given) ? file('TICKET', given) : Buffer.from(given);
   if (input.length > 0 && input.length <= MAX_INPUT_LENGTH) return input;
   throw usageError(`the ticket has ${input.length} bytes, allowed are 1 to ${MAX_INPUT_LENGTH}`);
 }
