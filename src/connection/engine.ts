@@ -43,16 +43,10 @@ import {
   ticketsSpecified,
   wipeSecrets,
 } from '../handshake/index.ts';
-import {
-  HandshakeJoiner,
-  MAX_PLAINTEXT_LENGTH,
-  type PlainRecord,
-  RecordDeframer,
-  RecordOpener,
-} from '../record/index.ts';
 import { checkTicketSpec, type TicketHandle, type TicketSpec } from '../tickets/index.ts';
-import { ContentType, decodeHandshakeMessage, HandshakeType } from '../wire/index.ts';
+import { decodeHandshakeMessage } from '../wire/index.ts';
 import { IdleTimers } from './idle.ts';
+import { type Content, Inbox, type Message } from './inbox.ts';
 import { Outbox } from './outbox.ts';
 import type { ClientEngineOptions, EarlyDataStatus, EngineHooks, TlsEngine } from './types.ts';
 
@@ -85,9 +79,6 @@ export function createClientEngine(config: ClientConfig, options: ClientEngineOp
   }
   return new Engine(config, options, options);
 }
-
-/** Content type and tag of a protected record, in bytes; the shortest tags are shorter. */
-const RECORD_OVERHEAD = 17;
 
 type State = ClientState | ServerState;
 type Context = {
@@ -145,18 +136,12 @@ class Engine implements TlsEngine, Output {
   /** The connection is secure, and the client is in the middle of an answer to our request for its certificate. */
   #answering: Extract<State, { readonly connected: ServerConnected }> | undefined;
 
-  readonly #deframer = new RecordDeframer();
-  readonly #joiner: HandshakeJoiner;
-  #opener: RecordOpener | undefined;
-  #readEpoch: Epoch = 'initial';
+  readonly #inbox: Inbox;
   /** Both sides have sent record_size_limit. */
   #recordSizeLimited = false;
   earlyData: EarlyDataStatus = 'none';
   /** Of a client that offered early data, or a server that accepted it. */
   #early: OpenEarlyData | undefined;
-  /** Bytes of refused early data that may still be skipped; `undefined` when none is expected. */
-  #skippable: number | undefined;
-  #skipPlaintext = false;
 
   readonly #outbox: Outbox;
   #events: TlsEvent[] = [];
@@ -197,14 +182,7 @@ class Engine implements TlsEngine, Output {
     };
     // The two tables have states and contexts of their own; the engine only passes on what they gave it.
     this.#handlers = (isServer ? serverHandlers : clientHandlers) as unknown as Handlers;
-    const { limits } = config;
-    this.#joiner = new HandshakeJoiner((type: number) =>
-      type === HandshakeType.client_hello
-        ? limits.clientHelloLength
-        : type === HandshakeType.certificate
-          ? limits.certificateLength
-          : limits.handshakeMessageLength,
-    );
+    this.#inbox = new Inbox(config.limits);
     if (config.role === 'server') this.#handshake = { at: 'expect_client_hello' };
     else {
       const { serverName, tickets = [], psks = [], earlyData = false, ticketRequest } = options;
@@ -234,9 +212,9 @@ class Engine implements TlsEngine, Output {
   receive(bytes: Uint8Array): void {
     if (this.#over || this.readClosed) return;
     // Node's Buffer is a Uint8Array with other manners (its slice is a view): inside there are plain ones only.
-    this.#deframer.push(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
+    this.#inbox.push(new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length));
     if (this.#parked === undefined) this.#guard(() => this.#readRecords());
-    else if (this.#deframer.buffered > this.#cx.config.limits.parkedInputLength) {
+    else if (this.#inbox.buffered > this.#cx.config.limits.parkedInputLength) {
       this.#fail(
         new TlsAlertError('local.failed', 'internal_error', `too much input while waiting for ${this.#parked.on}`),
       );
@@ -533,12 +511,9 @@ class Engine implements TlsEngine, Output {
       wipeKeys(keys);
       return;
     }
-    this.#opener?.wipe();
     // A client that sends early data has not heard of our limit yet.
     const limit = this.#recordSizeLimited && epoch !== 'early' ? this.#cx.config.recordSizeLimit : undefined;
-    this.#opener = new RecordOpener(keys, limit === undefined ? MAX_PLAINTEXT_LENGTH : limit - 1);
-    this.#deframer.setProtected(true);
-    this.#readEpoch = epoch;
+    this.#inbox.setKeys(epoch, keys, limit === undefined ? undefined : limit - 1);
   }
 
   setPeerRecordSizeLimit(limit: number): void {
@@ -576,8 +551,7 @@ class Engine implements TlsEngine, Output {
   }
 
   skipEarlyData(afterRetry: boolean, size: number): void {
-    this.#skippable = Math.max(this.#cx.config.limits.skippedEarlyDataLength, size);
-    this.#skipPlaintext = afterRetry;
+    this.#inbox.skipEarlyData(afterRetry, Math.max(this.#cx.config.limits.skippedEarlyDataLength, size));
   }
 
   peerUpdatedKeys(asksForOurs: boolean): void {
@@ -617,65 +591,29 @@ class Engine implements TlsEngine, Output {
     this.#reading = true;
     try {
       while (this.wantsInput) {
-        const message = this.#joiner.next();
-        if (message !== undefined) {
-          this.#onHandshakeMessage(message.type, message.body, message.raw);
-          continue;
-        }
-        const record = this.#deframer.next();
-        if (record === undefined) return;
-        this.#onRecord(record);
+        const incoming = this.#inbox.next();
+        if (incoming === undefined) return;
+        this.#onIncoming(incoming);
       }
     } finally {
       this.#reading = false;
     }
   }
 
-  #onRecord(record: PlainRecord): void {
-    // "If a handshake message is split over two or more records, there MUST NOT be any other records between them."
-    const isHandshake = record.type === ContentType.handshake || record.type === ContentType.application_data;
-    if (!isHandshake && this.#joiner.pending) throw peerFault('record.interleaved');
-    if (record.type === ContentType.change_cipher_spec) this.#onChangeCipherSpec(record.fragment);
-    else if (this.#opener === undefined) this.#onPlaintext(record);
-    else if (record.type !== ContentType.application_data) this.#onUnprotected(record, this.#opener);
-    else this.#onProtected(record, this.#opener);
-  }
-
-  #onPlaintext(record: PlainRecord): void {
-    if (record.type !== ContentType.application_data) {
-      if (this.#skipPlaintext) this.#skippable = undefined;
-      this.#skipPlaintext = false;
-      this.#onContent(record.type, record.fragment);
-    } else if (this.#skipPlaintext) {
-      this.#skip(record);
-    } else {
-      throw peerFault('record.unexpected_type', 'application data before the handshake');
+  #onIncoming(incoming: Message | Content): void {
+    switch (incoming.is) {
+      case 'handshake':
+        this.#onHandshakeMessage(incoming.type, incoming.body, incoming.raw);
+        break;
+      case 'application_data':
+        this.#onApplicationData(incoming.bytes);
+        break;
+      case 'alert':
+        this.#onAlert(incoming.bytes);
+        break;
+      case 'change_cipher_spec':
+        this.#onChangeCipherSpec(incoming.bytes);
     }
-  }
-
-  #onProtected(record: PlainRecord, opener: RecordOpener): void {
-    const opened = this.#skippable === undefined ? opener.open(record) : opener.tryOpen(record);
-    if (opened === undefined) {
-      this.#skip(record);
-    } else {
-      this.#skippable = undefined;
-      this.#onContent(opened.type, opened.content);
-    }
-  }
-
-  /** A peer that gave up before it had keys sends its alert in the clear; later nobody may. */
-  #onUnprotected(record: PlainRecord, opener: RecordOpener): void {
-    const early = this.#readEpoch !== 'application' && opener.opened === 0;
-    if (record.type !== ContentType.alert || !early) throw peerFault('record.unexpected_type', 'not protected');
-    this.#onAlert(record.fragment);
-  }
-
-  /** Early data that was refused "MUST be skipped", within limits (rfc9846#section-4.3.10). */
-  #skip(record: PlainRecord): void {
-    const { length } = record.fragment;
-    // Without content type and tag, for what a ticket allows is counted in plaintext. What can have no plaintext counts as it is.
-    this.#skippable! -= length > RECORD_OVERHEAD ? length - RECORD_OVERHEAD : record.header.length + length;
-    if (this.#skippable! < 0) throw peerFault('early_data.too_much');
   }
 
   /** @spec rfc9846#section-5 */
@@ -688,27 +626,10 @@ class Engine implements TlsEngine, Output {
     this.#countEmpty();
   }
 
-  #onContent(type: number, content: Uint8Array): void {
-    if (type !== ContentType.handshake && this.#joiner.pending) throw peerFault('record.interleaved');
-    switch (type) {
-      case ContentType.application_data:
-        this.#onApplicationData(content);
-        break;
-      case ContentType.alert:
-        this.#onAlert(content);
-        break;
-      case ContentType.handshake:
-        this.#joiner.push(content);
-        break;
-      default:
-        throw peerFault('record.unexpected_type', `inner type ${type}`);
-    }
-  }
-
   #onApplicationData(content: Uint8Array): void {
-    const early = this.#readEpoch === 'early';
-    const open =
-      this.#handshake.at === 'connected' && this.#readEpoch === 'application' && this.#answering === undefined;
+    const { epoch } = this.#inbox;
+    const early = epoch === 'early';
+    const open = this.#handshake.at === 'connected' && epoch === 'application' && this.#answering === undefined;
     if (!early && !open) {
       throw peerFault('record.unexpected_type', 'application data before Finished');
     }
@@ -751,7 +672,7 @@ class Engine implements TlsEngine, Output {
       this.#end('failed', { type: 'error', error: new TlsPeerAlertError(name) });
     } else if (name === 'close_notify') {
       this.readClosed = true;
-      this.#deframer.clear();
+      this.#inbox.clear();
       this.emit({ type: 'end' });
       if (this.#silent) this.#end('closed');
     } else if (name === 'user_canceled') {
@@ -765,7 +686,7 @@ class Engine implements TlsEngine, Output {
 
   #onHandshakeMessage(type: number, body: Uint8Array, raw: Uint8Array): void {
     const message = decodeHandshakeMessage(type, body);
-    if (ENDS_ITS_RECORD.has(message.type) && !this.#joiner.aligned) throw peerFault('record.not_aligned', message.type);
+    if (ENDS_ITS_RECORD.has(message.type) && !this.#inbox.aligned) throw peerFault('record.not_aligned', message.type);
     if (message.type === 'key_update' && ++this.#keyUpdatesInARow > this.#cx.config.limits.keyUpdatesInARow)
       throw peerFault('key_update.too_many');
     const state = this.#answering ?? (this.#handshake as State);
@@ -878,9 +799,7 @@ class Engine implements TlsEngine, Output {
     wipeSecrets(state);
     wipeSecrets(parked?.holds);
     this.#dropEarlyData();
-    this.#opener?.wipe();
-    this.#opener = undefined;
-    this.#deframer.clear();
+    this.#inbox.end();
     if (event !== undefined) this.emit(event);
   }
 
