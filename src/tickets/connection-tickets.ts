@@ -17,6 +17,8 @@ export class ConnectionTickets {
   readonly #most: number;
   #points: ReachedPoint[] = [];
   #count = 0;
+  /** All that are planned, and some that were. */
+  #planned: IssuedTicket[] = [];
   /** Not handed over yet. */
   #sealed: IssuedTicket[] | undefined;
 
@@ -31,7 +33,8 @@ export class ConnectionTickets {
 
   /** Tickets that wait for their moment, or for a slow sealer. */
   get planned(): number {
-    return this.handles.filter((handle) => handle.isPlanned).length;
+    if (this.#planned.length > 0) this.#planned = this.#planned.filter(isPlanned);
+    return this.#planned.length;
   }
 
   reached(point: DecisionPoint, why: string): ReachedPoint {
@@ -43,6 +46,7 @@ export class ConnectionTickets {
 
   add(at: ReachedPoint, handle: IssuedTicket): void {
     at.handles.push(handle);
+    this.#planned.push(handle);
     if (++this.#count <= this.#most) return;
     // What is planned is not forgotten: its moment is still to come.
     for (const { handles } of this.#points) {
@@ -62,15 +66,8 @@ export class ConnectionTickets {
 
   /** Planned ones whose moment this is, in order. */
   waitingFor(moment: TicketMoment): readonly IssuedTicket[] {
-    let waiting: IssuedTicket[] | undefined;
-    for (const { handles } of this.#points) {
-      for (const handle of handles) {
-        if (!handle.isPlanned || handle.generated || handle.when !== moment) continue;
-        waiting ??= [];
-        waiting.push(handle);
-      }
-    }
-    return waiting ?? NONE;
+    if (this.planned === 0) return NONE;
+    return this.#planned.filter((handle) => !handle.generated && handle.when === moment);
   }
 
   /** Its message is among the outgoing bytes. */
