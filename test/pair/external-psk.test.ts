@@ -391,6 +391,21 @@ describe('tickets and external PSKs', () => {
     }
   });
 
+  test('once the client shows a certificate, tickets speak for its holder and not for the PSK any more', async () => {
+    const identity = await makeIdentity();
+    const verifier = { verify: () => ({ trusted: true }) as const, policy: 'all' };
+    const client = { postHandshakeAuth: true, credentials: [identity.credential] };
+    const world = await pskWorld(among(alice), { verifier }, client);
+    const [ticket] = eventsOf((await connect(world, { psks: [alice] })).client, 'ticket').map((e) => e.ticket);
+    const pair = await connect(world, { psks: [alice], tickets: [ticket!] });
+    assert.match(pair.server.engine.ticketIdentity!, /^psk:sha256:/);
+    pair.server.engine.requestClientCertificate();
+    await pair.run();
+    const { state } = eventsOf(pair.server, 'ticket_issued').at(-1)!;
+    assert.deepEqual(state.client.chain, [identity.certificate]);
+    assert.match(state.identity!, /^sha256:/, 'who revokes the certificate revokes the ticket');
+  });
+
   test('tickets may be off altogether', async () => {
     const world = await pskWorld(among(alice), { ...noCertificate, tickets: { sealer: false } });
     const pair = await connect(world, { psks: [bob, alice] });
