@@ -372,20 +372,38 @@ describe('tickets and external PSKs', () => {
     );
   });
 
-  test('a server that demands certificates and takes no PSKs does not redeem what a PSK authenticated', async () => {
+  test('a server that takes no PSKs does not redeem what a PSK authenticated, whatever it asks of clients', async () => {
     const verifier = { verify: () => ({ trusted: true }) as const, policy: 'all' };
-    const server: Partial<ServerOptions> = { clientAuth: 'require', verifier };
-    const withPsks = await pskWorld(among(alice), { ...server, tickets: { scope: 'one' } });
-    const { sealer } = withPsks.serverConfig.tickets;
-    const [ticket] = eventsOf((await connect(withPsks, { psks: [alice] })).client, 'ticket').map((e) => e.ticket);
-    const same = await connect(withPsks, { psks: [alice], tickets: [ticket!] });
-    assert.equal(same.server.engine.info?.resumed, true);
-    const without = await createWorld({ server: { ...server, tickets: { scope: 'one', sealer: sealer! } } });
-    const pair = await connect(without, { psks: [alice], tickets: [ticket!] });
-    assert.deepEqual(
-      eventsOf(pair.server, 'ticket_declined').map((event) => event.reason),
-      ['client_certificate_required', 'no_key'],
-    );
+    for (const clientAuth of ['none', 'request', 'require'] as const) {
+      const server: Partial<ServerOptions> = { clientAuth, verifier };
+      const withPsks = await pskWorld(among(alice), { ...server, tickets: { scope: 'one' } });
+      const { sealer } = withPsks.serverConfig.tickets;
+      const [ticket] = eventsOf((await connect(withPsks, { psks: [alice] })).client, 'ticket').map((e) => e.ticket);
+      const same = await connect(withPsks, { psks: [alice], tickets: [ticket!] });
+      assert.equal(same.server.engine.info?.resumed, true);
+      const without = await createWorld({ server: { ...server, tickets: { scope: 'one', sealer: sealer! } } });
+      const pair = await connect(without, { psks: [alice], tickets: [ticket!] });
+      assert.notEqual(pair.server.engine.info?.peer.authorized, true, clientAuth);
+      assert.deepEqual(
+        eventsOf(pair.server, 'ticket_declined').map((event) => event.reason),
+        ['client_certificate_required', 'no_key'],
+      );
+    }
+  });
+
+  test('once the client shows a certificate, tickets speak for its holder and not for the PSK any more', async () => {
+    const identity = await makeIdentity();
+    const verifier = { verify: () => ({ trusted: true }) as const, policy: 'all' };
+    const client = { postHandshakeAuth: true, credentials: [identity.credential] };
+    const world = await pskWorld(among(alice), { verifier }, client);
+    const [ticket] = eventsOf((await connect(world, { psks: [alice] })).client, 'ticket').map((e) => e.ticket);
+    const pair = await connect(world, { psks: [alice], tickets: [ticket!] });
+    assert.match(pair.server.engine.ticketIdentity!, /^psk:sha256:/);
+    pair.server.engine.requestClientCertificate();
+    await pair.run();
+    const { state } = eventsOf(pair.server, 'ticket_issued').at(-1)!;
+    assert.deepEqual(state.client.chain, [identity.certificate]);
+    assert.match(state.identity!, /^sha256:/, 'who revokes the certificate revokes the ticket');
   });
 
   test('tickets may be off altogether', async () => {

@@ -183,9 +183,12 @@ function issueTicket(state: ServerConnected, handle: IssuedTicket, cx: ServerCon
   return true;
 }
 
+/** In front of the hash of an external PSK's identity. */
+export const PSK_IDENTITY_PREFIX = 'psk:sha256:';
+
 /** Whom a ticket speaks for unless the application says: the holder of the client's certificate, or of the external PSK. */
 export function identityOf({ peer, pskIdentity }: ConnectionInfo, crypto: CryptoProvider): string | undefined {
-  if (pskIdentity !== undefined) return `psk:sha256:${toHex(crypto.kdf('sha256').hash(pskIdentity))}`;
+  if (pskIdentity !== undefined) return `${PSK_IDENTITY_PREFIX}${toHex(crypto.kdf('sha256').hash(pskIdentity))}`;
   return certificateIdentity(peer, crypto);
 }
 

@@ -38,8 +38,9 @@ export function suiteFor(hash: HashName, { suites, pskMode, exchange }: Go): Sui
 
 /** Whether a full handshake would let this client in today. */
 function isGoodEnough({ client }: TicketState, { clientAuth, rejectUnauthorized, findPsk }: ServerConfig): boolean {
+  // Authorized without a certificate: by an external PSK, which counts as long as this server takes any.
+  if (client.chain.length === 0 && client.authorized) return findPsk !== undefined;
   if (clientAuth === 'none') return true;
-  // Authorized without a certificate: by an external PSK, which stands for one as long as this server takes any.
-  if (client.chain.length === 0) return clientAuth === 'request' || (client.authorized && findPsk !== undefined);
+  if (client.chain.length === 0) return clientAuth === 'request';
   return client.authorized || !rejectUnauthorized;
 }

@@ -6,6 +6,7 @@ import { type Certificate, type CertificateVerify, encodeHandshakeMessage, type 
 import type { Next, Received } from '../context.ts';
 import { checkCertificateVerify, judgeCertificate } from '../peer-certificate.ts';
 import { certificateRequest, refuseExtensions } from './client-auth.ts';
+import { PSK_IDENTITY_PREFIX } from './issue.ts';
 import type { ServerConnected, ServerContext, ServerState, ServerStateAt } from './states.ts';
 
 /** "… the server SHOULD make the context unpredictable to the client" (rfc9846#section-4.4.2). */
@@ -86,12 +87,14 @@ export function onPostHandshakeCertificateVerify(
 export function onPostHandshakeFinished(
   { connected, request, client }: ServerStateAt<'expect_post_handshake_finished'>,
   message: Received<Finished>,
-  { config }: ServerContext,
+  { config, tickets }: ServerContext,
 ): ServerState {
   const expected = finishedMac(connected.kdf, connected.readSecret, request.transcript.hash());
   if (!equalConstantTime(expected, message.verifyData)) throw peerFault('handshake.finished_mismatch');
   connected.postHandshakeAuth!.request = undefined;
   const { info } = connected;
+  // A redeemed ticket may have brought it here. Whoever answers now is to be revoked by his certificate.
+  if (tickets.identity?.startsWith(PSK_IDENTITY_PREFIX)) tickets.identity = undefined;
   // A trusted proof of today starts the chain of resumptions anew; an empty answer proves nothing.
   const authenticatedAt = client.authorized ? config.clock.now() : info.authenticatedAt;
   connected.info = { ...info, peer: client, authenticatedAt };
