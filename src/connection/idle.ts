@@ -22,7 +22,10 @@ export class IdleTimers {
     const waitFor = (rest: number): void => {
       const stop = this.#clock.after!(rest, () => {
         this.#stops.delete(stop);
-        const missing = this.#touched + milliseconds - this.#clock.now();
+        const now = this.#clock.now();
+        // The clock may have been set back.
+        this.#touched = Math.min(this.#touched, now);
+        const missing = this.#touched + milliseconds - now;
         if (missing > 0) waitFor(missing);
         else run();
       });

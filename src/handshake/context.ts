@@ -3,6 +3,7 @@ import type { AeadKey, Kdf, MaybePromise } from '../crypto/index.ts';
 import type { HandshakeMessage, MessageType } from '../wire/index.ts';
 import type { EarlyDataRequest } from './config.ts';
 import type { EarlyDataDecline, TlsEvent } from './events.ts';
+import { wipeSecrets } from './wipe.ts';
 
 /** A key and IV for one direction, ready for the record layer. */
 export interface TrafficKeys {
@@ -100,7 +101,7 @@ export type HandlerTable<S extends { readonly at: string }, Cx> = {
 
 /**
  * Continues at once when the answer is a value, and parks the handshake when it is a promise.
- * `holds` are secrets that `then` needs and no state holds.
+ * `holds` are secrets that `then` needs and no state holds. They are wiped when there is no answer or `then` throws.
  * A rejected promise reaches the engine as a failure of this side (`internal_error`), unless it is a TlsAlertError.
  */
 export function ask<S, T>(
@@ -109,8 +110,23 @@ export function ask<S, T>(
   then: (answer: T) => Next<S>,
   holds?: unknown,
 ): Next<S> {
-  if (isPromise(answer)) return { at: 'parked', on, holds, settled: answer.then((value) => () => then(value)) };
-  return then(answer);
+  const go = (value: T): Next<S> => holding(holds, () => then(value));
+  if (!isPromise(answer)) return go(answer);
+  const fail = (error: unknown): never => {
+    wipeSecrets(holds);
+    throw error;
+  };
+  return { at: 'parked', on, holds, settled: answer.then((value) => () => go(value), fail) };
+}
+
+/** Runs `run`, which needs `secrets` that no state holds: when it throws, nobody needs them any more, and they are wiped. */
+export function holding<R>(secrets: unknown, run: () => R): R {
+  try {
+    return run();
+  } catch (error) {
+    wipeSecrets(secrets);
+    throw error;
+  }
 }
 
 export function isPromise<T>(value: MaybePromise<T>): value is Promise<T> {

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import fc from 'fast-check';
-import { Secret } from '../../src/bytes/index.ts';
+import type { Secret } from '../../src/bytes/index.ts';
 import type { ServerOptions } from '../../src/connection/index.ts';
 import type { EarlyDataDecline, EarlyDataRequest } from '../../src/handshake/index.ts';
 import { testCrypto } from '../../src/providers/test/index.ts';
@@ -31,6 +31,7 @@ import {
   type World,
   type WorldOptions,
 } from './pair.ts';
+import { secretsUsed } from './secrets.ts';
 
 const orderOf = (side: Side): string[] => side.events.map(({ type }) => type);
 const ccsCount = (side: Side): number => Buffer.concat(side.sent).toString('hex').split('140303000101').length - 1;
@@ -611,24 +612,9 @@ describe('asynchronous guard and program', () => {
   });
 });
 
-/** All secrets that are used while `run` runs, but for the key of the tickets, which outlives connections. */
-async function secretsUsedBy(run: () => Promise<void>): Promise<Secret[]> {
-  const made: Secret[] = [];
-  const real = Object.getOwnPropertyDescriptor(Secret.prototype, 'bytes')!;
-  Object.defineProperty(Secret.prototype, 'bytes', {
-    configurable: true,
-    get(this: Secret) {
-      if (!made.includes(this)) made.push(this);
-      return real.get!.call(this) as Uint8Array;
-    },
-  });
-  try {
-    await run();
-  } finally {
-    Object.defineProperty(Secret.prototype, 'bytes', real);
-  }
-  return made.filter((secret) => !ring.openingKeys(TEST_NOW).some((key) => key.secret === secret));
-}
+/** But for the key of the tickets, which outlives connections. */
+const secretsUsedBy = (run: () => Promise<void>): Promise<Secret[]> =>
+  secretsUsed(run, (secret) => ring.openingKeys(TEST_NOW).some((key) => key.secret === secret));
 
 describe('the end comes early', () => {
   test('secrets are wiped when either side ends it at any point', async () => {

@@ -310,6 +310,8 @@ describe('what is slow or fails declines the ticket, never the connection', () =
     ['open throws', 'sealer_failed', { open: broken }, {}],
     ['open rejects', 'sealer_failed', { open: rejected }, {}],
     ['open never answers', 'sealer_failed', { open: never }, {}],
+    ['open gives nothing', 'sealer_failed', { open: () => undefined as never }, {}],
+    ['open gives null, later', 'sealer_failed', { open: async () => null as never }, {}],
     ['use throws', 'sealer_failed', { use: broken }, {}],
     ['use rejects', 'sealer_failed', { use: rejected }, {}],
     ['use never answers', 'sealer_failed', { use: never }, {}],
@@ -367,6 +369,27 @@ describe('what is slow or fails declines the ticket, never the connection', () =
   const microtasks = async (count: number): Promise<void> => {
     for (let i = 0; i < count; i++) await Promise.resolve();
   };
+
+  test('a sealer that gives nothing, too late or to a connection that is over, harms nobody', async () => {
+    const { sealer } = recording();
+    const tickets = await ticketsOf(await createWorld({ server: { tickets: { sealer } } }));
+    for (const end of [
+      (clock: WaitingClock) => clock.advance(1_000),
+      (_: WaitingClock, p: Pair) => p.server.engine.abort('internal_error'),
+    ]) {
+      let release: (nothing: never) => void = () => {};
+      const open = (): Promise<never> => new Promise((resolve) => (release = resolve));
+      const clock = new WaitingClock();
+      const pair = new Pair(await createWorld({ clock, server: { tickets: { sealer: { ...sealer, open } } } }), {
+        tickets,
+      });
+      pair.carry(pair.client, pair.server);
+      end(clock, pair);
+      release(undefined as never);
+      // A rejection that nobody handles would fail this test.
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+  });
 
   test('the PSK of a ticket that opens too late is wiped', async () => {
     const { pair, clock, release, opened } = await opening();

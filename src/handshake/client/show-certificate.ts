@@ -3,7 +3,7 @@ import { signatureInput } from '../../peer-auth/index.ts';
 import type { Transcript } from '../../schedule/index.ts';
 import { type CertificateRequest, encodeHandshakeMessage } from '../../wire/index.ts';
 import type { ClientConfig } from '../config.ts';
-import { ask, type Next } from '../context.ts';
+import { ask, holding, type Next } from '../context.ts';
 import { chooseScheme, encodeCertificate } from '../own-certificate.ts';
 
 /**
@@ -35,5 +35,5 @@ export function showCertificate<S>(
     };
     return ask('sign', signed, prove, holds);
   };
-  return ask('chooseCredential', config.chooseCredential?.(info), show, holds);
+  return holding(holds, () => ask('chooseCredential', config.chooseCredential?.(info), show, holds));
 }

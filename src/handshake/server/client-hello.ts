@@ -2,7 +2,7 @@ import { equal } from '../../bytes/index.ts';
 import { peerFault } from '../../errors/index.ts';
 import { type EarlyStage, Transcript } from '../../schedule/index.ts';
 import { type ClientHello, NamedGroup, nameOf } from '../../wire/index.ts';
-import { ask, type Next, type Received } from '../context.ts';
+import { ask, holding, type Next, type Received } from '../context.ts';
 import { decideEarlyData } from './early-data.ts';
 import { openRetryCookie, sendHelloRetryRequest } from './hello-retry.ts';
 import {
@@ -82,16 +82,18 @@ function proceed(
   const limit = hello.extensions.recordSizeLimit;
   if (limit !== undefined && cx.config.recordSizeLimit !== undefined) cx.out.setPeerRecordSizeLimit(limit);
   return redeemTicket(hello, decision, transcript, cx, (psk) =>
-    withAlpn(hello, cx, psk?.early, (alpn) => {
-      const common = { hello, decision, retry, transcript, alpn };
-      const redeemed = psk !== undefined && 'ticket' in psk ? psk : undefined;
-      return decideEarlyData(hello, redeemed, alpn, cx, (earlyData) => {
-        if (psk !== undefined) return sendServerFlight({ ...common, authentication: psk, earlyData }, cx);
-        return withCredential(hello, decision, cx, (credential) =>
-          sendServerFlight({ ...common, authentication: { credential }, earlyData }, cx),
-        );
-      });
-    }),
+    holding(psk?.early, () =>
+      withAlpn(hello, cx, psk?.early, (alpn) => {
+        const common = { hello, decision, retry, transcript, alpn };
+        const redeemed = psk !== undefined && 'ticket' in psk ? psk : undefined;
+        return decideEarlyData(hello, redeemed, alpn, cx, (earlyData) => {
+          if (psk !== undefined) return sendServerFlight({ ...common, authentication: psk, earlyData }, cx);
+          return withCredential(hello, decision, cx, (credential) =>
+            sendServerFlight({ ...common, authentication: { credential }, earlyData }, cx),
+          );
+        });
+      }),
+    ),
   );
 }
 

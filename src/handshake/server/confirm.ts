@@ -21,7 +21,7 @@ export function confirmTicket(
   const { sealer, revocations, onPresented, deadlineMs } = config.tickets;
   const { index, then } = attempt;
 
-  /** Asks, and treats an answer that fails or is late as `error` or `timeout`. No secret survives an alert. */
+  /** Asks, and treats an answer that fails or is late as `error` or `timeout`. */
   const put = <T, F>(
     on: Question,
     question: () => MaybePromise<T>,
@@ -29,21 +29,7 @@ export function confirmTicket(
     timeout: F,
     next: (answer: T | F) => Next<ServerState>,
   ): Next<ServerState> =>
-    ask(
-      on,
-      outcomeOf(question, { clock, deadlineMs }),
-      (outcome) => {
-        let answer: T | F;
-        try {
-          answer = answerOr(outcome, error, timeout);
-        } catch (alert) {
-          early.wipe();
-          throw alert;
-        }
-        return next(answer);
-      },
-      early,
-    );
+    ask(on, outcomeOf(question, { clock, deadlineMs }), (outcome) => next(answerOr(outcome, error, timeout)), early);
   const full = (reason: TicketDecline): Next<ServerState> => {
     early.wipe();
     attempt.decline(reason);
@@ -91,10 +77,7 @@ export function confirmTicket(
           case 'verdict_timeout':
             return full(verdict);
           default:
-            if (typeof verdict === 'object' && verdict !== null) {
-              early.wipe();
-              throw refusal(verdict.abort);
-            }
+            if (typeof verdict === 'object' && verdict !== null) throw refusal(verdict.abort);
             return full('application');
         }
       },

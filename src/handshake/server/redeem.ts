@@ -153,11 +153,24 @@ function openTicket(
     const outcome = await opened;
     if (outcome.is === 'answer') wipePsk(outcome.answer);
   };
-  return ask('openTicket', opened, (outcome) => then(answerOr(outcome, 'sealer_failed', 'sealer_failed')), { wipe });
+  return ask(
+    'openTicket',
+    opened,
+    (outcome) => {
+      const answer = answerOr(outcome, 'sealer_failed', 'sealer_failed');
+      return then(typeof answer === 'string' || isTicket(answer) ? answer : 'sealer_failed');
+    },
+    { wipe },
+  );
 }
 
 type Opened = Awaited<ReturnType<TicketSealer['open']>>;
 
+/** A sealer may come from a program without types. */
+function isTicket(opened: unknown): opened is TicketState {
+  return (opened as Partial<TicketState> | null | undefined)?.psk instanceof Uint8Array;
+}
+
 function wipePsk(opened: Opened): void {
-  if (typeof opened !== 'string') opened.psk.fill(0);
+  if (isTicket(opened)) opened.psk.fill(0);
 }

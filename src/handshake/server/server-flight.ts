@@ -3,7 +3,7 @@ import { signatureInput } from '../../peer-auth/index.ts';
 import { EarlyStage, finishedMac, type HandshakeStage, type Transcript, trafficKeys } from '../../schedule/index.ts';
 import { type ClientHello, encodeHandshakeMessage, type HandshakeMessage, ProtocolVersion } from '../../wire/index.ts';
 import type { EarlyDataRequest } from '../config.ts';
-import { ask, type Next, type Received } from '../context.ts';
+import { ask, holding, type Next, type Received } from '../context.ts';
 import { exchangeKeys } from '../key-exchange.ts';
 import { logSecret } from '../key-log.ts';
 import { certificateMessage, chooseScheme } from '../own-certificate.ts';
@@ -161,14 +161,13 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
   const { credential } = authentication;
   send(certificateMessage(credential, hello.extensions.statusRequest === true));
   const algorithm = chooseScheme(credential, hello.extensions.signatureAlgorithms!)!;
-  return ask(
-    'sign',
-    credential.signer.sign(algorithm, signatureInput('server', transcript.hash())),
-    (signature) => {
-      send({ type: 'certificate_verify', algorithm, signature });
-      return finish(algorithm);
-    },
-    [stage, clientHandshakeSecret, serverHandshakeSecret],
+  const secrets = [stage, clientHandshakeSecret, serverHandshakeSecret];
+  const prove = (signature: Uint8Array): ServerState => {
+    send({ type: 'certificate_verify', algorithm, signature });
+    return finish(algorithm);
+  };
+  return holding(secrets, () =>
+    ask('sign', credential.signer.sign(algorithm, signatureInput('server', transcript.hash())), prove, secrets),
   );
 }
 
