@@ -94,7 +94,10 @@ export interface TicketOptions {
   readonly scope?: string | undefined;
   /** Other scopes whose tickets are good here too: at most 8. */
   readonly alsoAccept?: readonly string[] | undefined;
-  /** The application's part of the default `scope`: a name for each group of virtual hosts that may resume each other's sessions. */
+  /**
+   * The application's part of the default `scope`: a name for each group of virtual hosts that may resume each other's sessions. A group that
+   * verifies clients by a policy without a name, or knows external PSKs that others who share the ticket keys do not, needs one.
+   */
   readonly label?: string | undefined;
   /** Asked about every ticket before it is redeemed. */
   readonly revocations?: TicketRevocations | undefined;
@@ -338,7 +341,7 @@ function ticketConfig(options: ServerOptions): ServerTicketConfig {
   const tickets: TicketOptions =
     typeof options.tickets === 'number' ? { count: options.tickets } : (options.tickets ?? {});
   const { sealer, alsoAccept = [] } = tickets;
-  const scope = tickets.scope ?? trustScope(options, tickets.label ?? '');
+  const scope = tickets.scope ?? trustScope(options, tickets.label);
   inRange('tickets.alsoAccept.length', alsoAccept.length, 0, 8);
   return {
     count: inRange('tickets.count', tickets.count ?? 2, 0, Number.MAX_SAFE_INTEGER),
@@ -385,11 +388,22 @@ function policyOf(policy: TicketPolicy | TicketPolicy['plan']): TicketPolicy {
 /** What decides whom this server lets in. A ticket spares the client that decision, so it must not be spared a stricter one. */
 export function trustScope(
   options: Pick<ServerOptions, 'crypto' | 'verifier' | 'clientAuth' | 'rejectUnauthorized'>,
-  label: string,
+  label?: string,
 ): string {
   const { crypto, verifier, clientAuth = 'none', rejectUnauthorized = true } = options;
-  const policy = verifier?.policy ?? (verifier?.authorities ?? []).map(toHex);
+  const authorities = (verifier?.authorities ?? []).map(toHex);
+  const isNamed = verifier === undefined || authorities.length > 0 || label !== undefined;
+  const policy = verifier?.policy ?? (isNamed ? authorities : unnamedPolicy(verifier, crypto));
   // Where there is a verifier, clients may also be asked for a certificate after the handshake.
-  const facts = JSON.stringify([label, clientAuth, verifier === undefined || rejectUnauthorized, policy]);
+  const facts = JSON.stringify([label ?? '', clientAuth, verifier === undefined || rejectUnauthorized, policy]);
   return toHex(crypto.kdf('sha256').hash(new TextEncoder().encode(facts)));
+}
+
+const unnamed = new WeakMap<CertificateVerifier, string>();
+
+/** What a verifier without a name trusts cannot be compared: each one stands alone. */
+function unnamedPolicy(verifier: CertificateVerifier, crypto: CryptoProvider): string {
+  const name = unnamed.get(verifier) ?? toHex(crypto.random(16));
+  unnamed.set(verifier, name);
+  return name;
 }

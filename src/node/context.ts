@@ -71,12 +71,15 @@ export class SecureContext {
   readonly #verifyPeer: SecureContextOptions['verifyPeer'];
   readonly #clientConfigs = new Map<string, ClientConfig>();
   #policy: string | undefined;
+  /** One object, for it is the name of its own policy. */
+  readonly #ownVerifier: CertificateVerifier | undefined;
   readonly #scopes = new Map<boolean, string>();
 
   constructor(options: SecureContextOptions = {}) {
     refuseUnsupported(options);
     this.credentials = credentialsOf(options);
     this.#verifyPeer = options.verifyPeer;
+    this.#ownVerifier = options.verifyPeer && { verify: options.verifyPeer };
     this.#anchors = options.ca === undefined ? undefined : certificatesOf(options.ca, 'ca');
     const groups = options.groups ?? (options.ecdhCurve === 'auto' ? undefined : options.ecdhCurve);
     this.#names = {
@@ -105,7 +108,7 @@ export class SecureContext {
   }
 
   get #verifier(): CertificateVerifier {
-    if (this.#verifyPeer !== undefined) return { verify: this.#verifyPeer };
+    if (this.#ownVerifier !== undefined) return this.#ownVerifier;
     if (this.#anchors === undefined) return defaultVerifier();
     return createVerifier({ crypto: nodeCrypto, anchors: this.#anchors });
   }

@@ -39,7 +39,8 @@ export interface CertificateVerifier {
   readonly authorities?: readonly Uint8Array[];
   /**
    * Names the policy: verifiers with the same name accept the same peers. Part of the trust scope of tickets.
-   * Without it `authorities` stand for the policy, so a policy of your own wants a name of its own.
+   * Without it `authorities` stand for the policy, so a policy of your own wants a name of its own. Without both, a server redeems only
+   * tickets of configs with the very same verifier object, or with the same `tickets.label`.
    */
   readonly policy?: string;
 }

@@ -79,6 +79,25 @@ test('fault 4: a ticket of one virtual host is not good at another that shares i
   assert.equal(home.server.engine.info?.peer.authorized, true);
 });
 
+test('fault 4: nor where both verify by functions, which cannot be compared; a label vouches for them', async () => {
+  const alice = await clientUntil(Date.UTC(2049, 0, 1));
+  const lax = { verify: () => ({ trusted: true }) as const };
+  const strict = { verify: () => ({ trusted: false, code: 'X', message: 'x', alert: 'unknown_ca' }) as const };
+  const shared = sealer();
+  const host = (verifier: NonNullable<ServerOptions['verifier']>, label?: string): Promise<World> =>
+    createWorld({
+      client: { credentials: [alice] },
+      server: { crypto: nodeCrypto, clientAuth: 'require', verifier, tickets: { sealer: shared, label } },
+    });
+  const redeem = async (from: World, to: World): Promise<Pair> => connect(to, { tickets: [await ticketOf(from)] });
+  const refused = await redeem(await host(lax), await host(strict));
+  assert.equal(errorOf(refused.server)?.code, 'certificate.not_trusted');
+  assert.deepEqual(reasonsOf(refused), ['no_key']);
+  assert.equal((await redeem(await host(lax), await host(lax))).server.engine.info?.resumed, true, 'the same verifier');
+  const named = await redeem(await host(lax, 'one'), await host({ ...lax }, 'one'));
+  assert.equal(named.server.engine.info?.resumed, true);
+});
+
 test('fault 4: hosts of one policy keep their tickets apart by name', async () => {
   const identity = await makeIdentity('p256', ['a.test', 'b.test']);
   const world = await createWorld({ identity });
