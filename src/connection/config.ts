@@ -59,6 +59,7 @@ export interface ServerOptions extends CommonOptions {
   readonly chooseConfig?: ServerConfig['chooseConfig'];
   readonly credentials?: readonly Credential[] | undefined;
   readonly chooseCredential?: ServerConfig['chooseCredential'];
+  readonly stapleOcsp?: ServerConfig['stapleOcsp'];
   readonly alpn?: readonly string[] | undefined;
   readonly chooseAlpn?: ServerConfig['chooseAlpn'];
   /** Default `none`. */
@@ -197,6 +198,7 @@ export function createServerConfig(options: ServerOptions): ServerConfig {
     chooseConfig: options.chooseConfig,
     credentials: [...credentials],
     chooseCredential: options.chooseCredential,
+    stapleOcsp: options.stapleOcsp,
     alpn: checkAlpn(options.alpn),
     chooseAlpn: options.chooseAlpn,
     clientAuth,

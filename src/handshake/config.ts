@@ -158,6 +158,13 @@ export interface ServerConfig extends CommonConfig {
   readonly chooseCredential:
     | ((hello: ClientHelloInfo) => MaybePromise<Credential | 'unrecognized_name' | undefined>)
     | undefined;
+  /**
+   * Asked for a fresh OCSP response (DER) when the client wants one and is shown `credential`, so not when it resumes. `undefined`, a failure
+   * and an empty answer leave it at {@link Credential.ocspResponse}; a `TlsAlertError` refuses with its alert.
+   */
+  readonly stapleOcsp:
+    | ((credential: Credential, hello: ClientHelloInfo) => MaybePromise<Uint8Array | undefined>)
+    | undefined;
   /** Names in order of preference; empty: the extension is ignored. */
   readonly alpn: readonly string[];
   /** Replaces `alpn`; `null` goes on without a protocol, `undefined` refuses with `no_application_protocol`. */
@@ -228,4 +235,6 @@ export interface ClientConnectionOptions {
   readonly psks: readonly ExternalPsk[];
   /** RFC 9149: how many tickets to ask for. `undefined`: the extension is not sent. */
   readonly ticketRequest?: { readonly newSessionCount: number; readonly resumptionCount: number } | undefined;
+  /** Ask for an OCSP staple, or do not. `undefined`: as the config says. */
+  readonly requestOcsp?: boolean | undefined;
 }

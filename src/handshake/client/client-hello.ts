@@ -97,7 +97,7 @@ function baseExtensions(
   return {
     ...(options.serverName !== undefined &&
       isDnsName(options.serverName) && { serverName: options.serverName.replace(/\.$/, '') }),
-    ...(config.requestOcsp && { statusRequest: true }),
+    ...((options.requestOcsp ?? config.requestOcsp) && { statusRequest: true }),
     supportedGroups: [...(grease ? [grease.group] : []), ...config.groups.map((g) => g.id)],
     signatureAlgorithms: schemes,
     ...(config.certificateSignatureSchemes.length > 0 && {

@@ -25,7 +25,8 @@ export function showCertificate<S>(
   const show = (chosen: Credential | undefined): Next<S> => {
     const candidates = chosen ? [chosen] : config.credentials;
     const credential = candidates.find((c) => chooseScheme(c, signatureSchemes) !== undefined);
-    send(encodeCertificate(credential, request.extensions.statusRequest === true, request.context));
+    const staple = request.extensions.statusRequest ? credential?.ocspResponse : undefined;
+    send(encodeCertificate(credential, staple, request.context));
     if (credential === undefined) return then();
     const algorithm = chooseScheme(credential, signatureSchemes)!;
     const signed = credential.signer.sign(algorithm, signatureInput('client', transcript.hash()));

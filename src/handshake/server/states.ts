@@ -82,6 +82,9 @@ export interface ServerFlight {
   /** RFC 9149: what the client asked for, and what it was told to expect. */
   readonly ticketRequest: ConnectionInfo['ticketRequest'];
   readonly expectedTickets: number | undefined;
+  /** verify_data of our Finished. */
+  readonly finished: Uint8Array;
+  readonly sharedSignatureSchemes: readonly number[];
   /** Whether this client can be asked for a certificate after the handshake. */
   readonly canAuthenticateLater: boolean;
 }
