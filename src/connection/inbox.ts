@@ -50,7 +50,8 @@ export class Inbox {
 
   #longest(type: number): number {
     if (type === HandshakeType.client_hello) return this.#limits.clientHelloLength;
-    if (type === HandshakeType.certificate) return this.#limits.certificateLength;
+    if (type === HandshakeType.certificate || type === HandshakeType.compressed_certificate)
+      return this.#limits.certificateLength;
     return this.#limits.handshakeMessageLength;
   }
 

@@ -1,4 +1,12 @@
-import type { Aead, Credential, CryptoProvider, HashName, KeyExchange, MaybePromise } from '../crypto/index.ts';
+import type {
+  Aead,
+  Compression,
+  Credential,
+  CryptoProvider,
+  HashName,
+  KeyExchange,
+  MaybePromise,
+} from '../crypto/index.ts';
 import type { CertificateVerifier } from '../peer-auth/index.ts';
 import type {
   ClientTicket,
@@ -33,7 +41,7 @@ export interface Suite {
 export interface Limits {
   /** A ClientHello. Default 65,536 bytes. */
   readonly clientHelloLength: number;
-  /** A Certificate message. Default 131,072 bytes. */
+  /** A Certificate message, as it is and uncompressed. Default 131,072 bytes. */
   readonly certificateLength: number;
   /** Any other handshake message. Default 65,536 + 1,024 bytes, which holds the largest ticket. */
   readonly handshakeMessageLength: number;
@@ -73,6 +81,8 @@ export interface CommonConfig {
   readonly signatureSchemes: readonly number[];
   /** Further SignatureSchemes accepted inside certificates only (PKCS#1). */
   readonly certificateSignatureSchemes: readonly number[];
+  /** How certificates may be compressed (RFC 8879), the peer's and ours, in order of preference. Empty: not at all, the default. */
+  readonly certificateCompression: readonly Compression[];
   /** Largest plaintext of a record we are willing to receive, with its content type byte (RFC 8449): 64 to 16,385. `undefined`: extension not sent. */
   readonly recordSizeLimit: number | undefined;
   /** Largest plaintext we put in a record: 512 to 16,384. */

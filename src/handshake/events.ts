@@ -1,3 +1,4 @@
+import type { CertificateCompressionName } from '../crypto/index.ts';
 import type { AlertName, TlsAlertError, TlsPeerAlertError } from '../errors/index.ts';
 import type { PeerIdentity } from '../peer-auth/index.ts';
 import type { ClientTicket, TicketDecline, TicketSpec, TicketState } from '../tickets/index.ts';
@@ -39,6 +40,8 @@ export interface ConnectionInfo {
    * order. PKCS#1 counts, although it signs certificates only. Empty when the peer was not asked for a signature: resumed, or by PSK.
    */
   readonly sharedSignatureSchemes: readonly number[];
+  /** How the server's certificate was compressed on its way; `undefined` when it was not, or none was sent. */
+  readonly certificateCompression: CertificateCompressionName | undefined;
 }
 
 /** Why early data that was offered does not count. The handshake goes on without it. */

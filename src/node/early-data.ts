@@ -120,6 +120,7 @@ export function earlyInfo({ hello, alpn, ticket }: EarlyDataRequest, { info }: T
       finished: new Uint8Array(0),
       peerFinished: new Uint8Array(0),
       sharedSignatureSchemes: [],
+      certificateCompression: undefined,
     }
   );
 }

@@ -108,6 +108,7 @@ function connect(
       expectedTickets: handshake.expectedTickets,
       ...proofs,
       sharedSignatureSchemes: request === undefined ? [] : sharedSchemes(request, config),
+      certificateCompression: server.compression,
     },
   };
 }

@@ -62,6 +62,7 @@ export function onFinished(
       finished: flight.finished,
       peerFinished: copyOf(message.verifyData),
       sharedSignatureSchemes: flight.sharedSignatureSchemes,
+      certificateCompression: flight.certificateCompression,
     },
   };
 }

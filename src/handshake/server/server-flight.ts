@@ -1,7 +1,8 @@
-import type { Kdf } from '../../crypto/index.ts';
+import type { CertificateCompressionName, Kdf } from '../../crypto/index.ts';
 import { signatureInput } from '../../peer-auth/index.ts';
 import { EarlyStage, finishedMac, type HandshakeStage, type Transcript, trafficKeys } from '../../schedule/index.ts';
 import { type ClientHello, encodeHandshakeMessage, type HandshakeMessage, ProtocolVersion } from '../../wire/index.ts';
+import { packCertificate } from '../certificate-compression.ts';
 import type { EarlyDataRequest, ServerConfig } from '../config.ts';
 import { ask, holding, type Next, type Received } from '../context.ts';
 import { exchangeKeys } from '../key-exchange.ts';
@@ -121,7 +122,7 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
     },
   });
 
-  const finish = (signatureScheme: number | undefined): ServerState => {
+  const finish = (signatureScheme?: number, certificateCompression?: CertificateCompressionName): ServerState => {
     const verifyData = finishedMac(kdf, serverHandshakeSecret, transcript.hash());
     send({ type: 'finished', verifyData });
     serverHandshakeSecret.wipe();
@@ -147,6 +148,7 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
         !('pskIdentity' in authentication),
       ticketRequest: hello.extensions.ticketRequest,
       expectedTickets,
+      certificateCompression,
       finished: verifyData,
       sharedSignatureSchemes: 'early' in authentication ? [] : sharedSchemes(hello, config),
     });
@@ -157,17 +159,19 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
     return { at: earlyData === undefined ? 'expect_finished' : 'expect_end_of_early_data', flight, client };
   };
 
-  if ('early' in authentication) return finish(undefined);
+  if ('early' in authentication) return finish();
   if (config.clientAuth !== 'none') {
     send(certificateRequest(config, new Uint8Array(0)));
   }
   const { credential, ocspResponse } = authentication;
-  send(certificateMessage(credential, ocspResponse));
+  const certificate = certificateMessage(credential, ocspResponse);
+  const { message, compression } = packCertificate(certificate, hello.extensions.compressCertificate, config);
+  send(message);
   const algorithm = chooseScheme(credential, hello.extensions.signatureAlgorithms!)!;
   const secrets = [stage, clientHandshakeSecret, serverHandshakeSecret];
   const prove = (signature: Uint8Array): ServerState => {
     send({ type: 'certificate_verify', algorithm, signature });
-    return finish(algorithm);
+    return finish(algorithm, compression);
   };
   return holding(secrets, () =>
     ask('sign', credential.signer.sign(algorithm, signatureInput('server', transcript.hash())), prove, secrets),
