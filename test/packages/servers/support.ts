@@ -24,10 +24,10 @@ export const own: Own = { cert: server.certificatePem, key: server.keyPem };
 export const ofClient: Own = { cert: client.certificatePem, key: client.keyPem };
 
 /** Listens on a free port of 127.0.0.1 until the test ends; the answer is the port. */
-export async function listening(t: TestContext, server: NetServer): Promise<number> {
+export async function listening(t: TestContext, server: NetServer, listen?: () => Promise<unknown>): Promise<number> {
   t.after(() => shut(server));
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
+  if (listen === undefined) await once(server.listen(0, '127.0.0.1'), 'listening');
+  else await listen();
   return (server.address() as AddressInfo).port;
 }
 
