@@ -3,6 +3,7 @@
 export type { ExternalPsk } from '../connection/index.ts';
 export { type CredentialOptions, createCredential, createSigner, nodeCrypto } from '../providers/node/index.ts';
 export { ClientTicketCache, type TicketHandle, TicketKeyRing, type TicketSpec } from '../tickets/index.ts';
+export { type AttachableServer, AttachedServer, type AttachOptions, attach } from './attach.ts';
 export type { PemOrDer } from './certificates.ts';
 export { type ConnectionOptions, connect } from './connect.ts';
 export { createSecureContext, SecureContext, type SecureContextOptions } from './context.ts';
@@ -18,6 +19,7 @@ export type {
 } from './diagnostics.ts';
 export { type EarlyDataOutcome, type EarlyDataSource, EarlySender } from './early-data.ts';
 export type { TlsError } from './errors.ts';
+export { http2Socket } from './http2-facade.ts';
 export { type CounterName, Metrics } from './metrics.ts';
 export { createServer, Server, type ServerEarlyData, type TlsOptions } from './server.ts';
 export {

@@ -107,7 +107,11 @@ export class Server extends NetServer implements SocketOwner {
         : { ...config, keyLog: (line) => void this.emit('keylog', Buffer.from(`${line}\n`), socket) },
     );
     socket = new TLSSocket(transport, { engine, owner: this, ...this.#socketOptions });
+    this.onAccept(socket);
   };
+
+  /** For subclasses: the handshake of `socket` begins. */
+  protected onAccept(_socket: TLSSocket): void {}
 
   #configFor(options: TlsOptions): ServerConfig {
     const context = options.secureContext ?? new SecureContext(options);
