@@ -1,5 +1,11 @@
 import { toHex } from '../bytes/index.ts';
-import type { Credential, CryptoProvider, KeyExchange } from '../crypto/index.ts';
+import type {
+  CertificateCompressionName,
+  Compression,
+  Credential,
+  CryptoProvider,
+  KeyExchange,
+} from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type {
   ClientAuth,
@@ -26,6 +32,7 @@ import {
   type TicketSealer,
 } from '../tickets/index.ts';
 import {
+  CertificateCompressionAlgorithm,
   CipherSuite,
   type CipherSuiteName,
   NamedGroup,
@@ -44,6 +51,11 @@ export interface CommonOptions {
   readonly groups?: readonly string[] | undefined;
   /** Accepted from the peer, in order of preference. Default: all of the RFC but PKCS#1, which is for certificates only. */
   readonly signatureSchemes?: readonly string[] | undefined;
+  /**
+   * `zlib`, `brotli`, `zstd` (what the provider has of them), in order of preference. Default: none. Saves bytes, and where a chain does not fit
+   * the first packets a round trip. rfc8879
+   */
+  readonly certificateCompression?: readonly CertificateCompressionName[] | undefined;
   /** 64 to 16,385 (default), or `false`: extension not sent. */
   readonly recordSizeLimit?: number | false | undefined;
   /** 512 to 16,384 (default). */
@@ -59,6 +71,7 @@ export interface ServerOptions extends CommonOptions {
   readonly chooseConfig?: ServerConfig['chooseConfig'];
   readonly credentials?: readonly Credential[] | undefined;
   readonly chooseCredential?: ServerConfig['chooseCredential'];
+  readonly stapleOcsp?: ServerConfig['stapleOcsp'];
   readonly alpn?: readonly string[] | undefined;
   readonly chooseAlpn?: ServerConfig['chooseAlpn'];
   /** Default `none`. */
@@ -197,6 +210,7 @@ export function createServerConfig(options: ServerOptions): ServerConfig {
     chooseConfig: options.chooseConfig,
     credentials: [...credentials],
     chooseCredential: options.chooseCredential,
+    stapleOcsp: options.stapleOcsp,
     alpn: checkAlpn(options.alpn),
     chooseAlpn: options.chooseAlpn,
     clientAuth,
@@ -257,6 +271,15 @@ function commonConfig(options: CommonOptions): CommonConfig {
       (id) => id,
     ),
     certificateSignatureSchemes: CERTIFICATE_ONLY_SCHEMES.map((name) => SignatureScheme[name]),
+    certificateCompression: options.certificateCompression?.length
+      ? resolve(
+          'certificateCompression',
+          options.certificateCompression,
+          [],
+          CertificateCompressionAlgorithm,
+          (id): Compression | undefined => crypto.compression?.(id),
+        )
+      : [],
     recordSizeLimit:
       options.recordSizeLimit === false
         ? undefined

@@ -185,8 +185,8 @@ class Engine implements TlsEngine, Output {
     this.#inbox = new Inbox(config.limits);
     if (config.role === 'server') this.#handshake = { at: 'expect_client_hello' };
     else {
-      const { serverName, tickets = [], psks = [], earlyData = false, ticketRequest } = options;
-      const offer = { serverName, tickets, psks, earlyData, ticketRequest };
+      const { serverName, tickets = [], psks = [], earlyData = false, ticketRequest, requestOcsp } = options;
+      const offer = { serverName, tickets, psks, earlyData, ticketRequest, requestOcsp };
       this.#guard(() => this.#settle(startClient({ config, options: offer, out: this })));
     }
   }
@@ -398,6 +398,19 @@ class Engine implements TlsEngine, Output {
     return auth.request === undefined ? 'offered' : 'requested';
   }
 
+  get maxSendFragment(): number {
+    return this.#outbox.maxSendFragment;
+  }
+
+  set maxSendFragment(length: number) {
+    if (!Number.isInteger(length) || length < 512 || length > 16_384)
+      throw new TlsUsageError(
+        'config.out_of_range',
+        `maxSendFragment is ${length}, but must be an integer from 512 to 16384`,
+      );
+    this.#outbox.maxSendFragment = length;
+  }
+
   get numTickets(): number {
     const { config, tickets } = this.#cx;
     return config.role === 'server' ? (tickets.count ?? config.tickets.count) : (tickets.count ?? 0);
@@ -487,6 +500,11 @@ class Engine implements TlsEngine, Output {
   }
 
   // ---- what handlers may do (Output)
+
+  useConfig(config: ServerConfig): void {
+    this.#inbox.useLimits(config.limits);
+    this.#outbox.useConfig(config);
+  }
 
   send(message: Uint8Array): void {
     if (!this.#silent) this.#outbox.handshake(message);

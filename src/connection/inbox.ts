@@ -31,6 +31,7 @@ const RECORD_OVERHEAD = 17;
 export class Inbox {
   readonly #deframer = new RecordDeframer();
   readonly #joiner: HandshakeJoiner;
+  #limits: Limits;
   #opener: RecordOpener | undefined;
   #epoch: Epoch = 'initial';
   /** Bytes of refused early data that may still be skipped; `undefined` when none is expected. */
@@ -38,13 +39,20 @@ export class Inbox {
   #skipPlaintext = false;
 
   constructor(limits: Limits) {
-    this.#joiner = new HandshakeJoiner((type: number) =>
-      type === HandshakeType.client_hello
-        ? limits.clientHelloLength
-        : type === HandshakeType.certificate
-          ? limits.certificateLength
-          : limits.handshakeMessageLength,
-    );
+    this.#limits = limits;
+    this.#joiner = new HandshakeJoiner((type: number) => this.#longest(type));
+  }
+
+  /** From now on. */
+  useLimits(limits: Limits): void {
+    this.#limits = limits;
+  }
+
+  #longest(type: number): number {
+    if (type === HandshakeType.client_hello) return this.#limits.clientHelloLength;
+    if (type === HandshakeType.certificate || type === HandshakeType.compressed_certificate)
+      return this.#limits.certificateLength;
+    return this.#limits.handshakeMessageLength;
   }
 
   /** Under which keys the last records came. */

@@ -9,7 +9,10 @@ import { ContentType, ProtocolVersion } from '../wire/index.ts';
  * records; everything is protected from the moment there are keys.
  */
 export class Outbox {
-  readonly #config: CommonConfig;
+  #padding: CommonConfig['padding'];
+  #maxSendFragment: number;
+  /** Set by the application: no config replaces it. */
+  #ownMaxSendFragment: number | undefined;
   /** "… with the exception of an initial ClientHello, where it MAY also be 0x0301 for compatibility" (rfc9846#section-5.1). */
   #legacyVersion: number;
   #protector: RecordProtector | undefined;
@@ -18,8 +21,24 @@ export class Outbox {
   #output: Uint8Array[] = [];
 
   constructor(config: CommonConfig, role: 'client' | 'server') {
-    this.#config = config;
+    this.#padding = config.padding;
+    this.#maxSendFragment = config.maxSendFragment;
     this.#legacyVersion = role === 'client' ? ProtocolVersion.tls10 : ProtocolVersion.tls12;
+  }
+
+  /** Before there are keys. */
+  useConfig({ padding, maxSendFragment }: CommonConfig): void {
+    this.#padding = padding;
+    this.#maxSendFragment = maxSendFragment;
+  }
+
+  get maxSendFragment(): number {
+    return this.#ownMaxSendFragment ?? this.#maxSendFragment;
+  }
+
+  set maxSendFragment(length: number) {
+    this.#ownMaxSendFragment = length;
+    this.#protector?.setMaxFragment(this.#maxFragment);
   }
 
   get isEmpty(): boolean {
@@ -78,7 +97,7 @@ export class Outbox {
   setKeys(keys: TrafficKeys): void {
     this.flush();
     this.#protector?.wipe();
-    const { padding } = this.#config;
+    const padding = this.#padding;
     this.#protector = new RecordProtector(keys, { maxFragment: this.#maxFragment, ...(padding && { padding }) });
   }
 
@@ -97,7 +116,7 @@ export class Outbox {
 
   get #maxFragment(): number {
     const peers = this.#peerRecordSizeLimit ?? MAX_PLAINTEXT_LENGTH + 1;
-    return Math.min(this.#config.maxSendFragment, peers - 1, MAX_PLAINTEXT_LENGTH);
+    return Math.min(this.maxSendFragment, peers - 1, MAX_PLAINTEXT_LENGTH);
   }
 
   /** Nothing can be protected any more; what is there can still be pulled. */

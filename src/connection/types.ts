@@ -84,6 +84,12 @@ export interface TlsEngine {
    */
   exportEarlyKeyingMaterial(length: number, label: string, context?: Uint8Array): Uint8Array;
 
+  /**
+   * The most plaintext bytes of one record from now on, 512 to 16,384, unless the peer takes less. Default: the config's. Throws
+   * {@link TlsUsageError} `config.out_of_range`.
+   */
+  maxSendFragment: number;
+
   /** Server: how many tickets this connection gets. May be changed until the moment they are generated. Overrides the config. */
   numTickets: number;
   /** Server: queues `count` further tickets (default 1), written together in front of the next `write` or by `flush`. False when not possible. */
@@ -138,4 +144,6 @@ export interface ClientEngineOptions extends EngineHooks {
    * Default: not said. {@link ConnectionInfo.expectedTickets} is the server's answer.
    */
   readonly ticketRequest?: { readonly newSessionCount: number; readonly resumptionCount: number } | undefined;
+  /** Ask for an OCSP staple, or do not. Default: as the config says. */
+  readonly requestOcsp?: boolean | undefined;
 }

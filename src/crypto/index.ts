@@ -118,6 +118,22 @@ export class UnsupportedKey extends Error {
   override readonly name = 'UnsupportedKey';
 }
 
+/** A way to make certificates smaller on the wire. No secret goes through it. */
+export interface Compression {
+  /** The RFC's name and code point. */
+  readonly name: CertificateCompressionName;
+  readonly id: number;
+  /** Done once for each certificate and kept, unless its staple changes. */
+  compress(data: Uint8Array): Uint8Array;
+  /**
+   * Exactly `length` bytes, 1 to 2^24-1, out of all of `data`; `undefined` when that is not what comes out. Must not make more than these,
+   * whatever `data` says.
+   */
+  decompress(data: Uint8Array, length: number): Uint8Array | undefined;
+}
+
+export type CertificateCompressionName = 'zlib' | 'brotli' | 'zstd';
+
 export interface CryptoProvider {
   readonly name: string;
   /** `length` unpredictable bytes. */
@@ -127,6 +143,8 @@ export interface CryptoProvider {
   aead(name: AeadName): Aead | undefined;
   /** By code point; `undefined` when this provider does not have it. */
   keyExchange(group: number): KeyExchange | undefined;
+  /** By the code point of a CertificateCompressionAlgorithm; `undefined` when this provider does not have it. */
+  compression?(algorithm: number): Compression | undefined;
   /** The key in a SubjectPublicKeyInfo (DER). Throws {@link UnsupportedKey}, or another error when it cannot be read. */
   publicKey(spki: Uint8Array): PublicKey;
   /** The key of a certificate (DER). Throws {@link UnsupportedKey}, or another error when it cannot be read. */

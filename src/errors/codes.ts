@@ -96,6 +96,18 @@ export const PEER_FAULTS = {
   'certificate.bad_context': ['illegal_parameter', 'certificate_request_context is not what it must be'],
   'certificate.unparsable': ['bad_certificate', 'a certificate cannot be parsed'],
   'certificate.unsupported_key': ['unsupported_certificate', 'a certificate has a key of an unsupported kind'],
+  'certificate.compression_not_offered': [
+    'illegal_parameter',
+    'a certificate compressed in a way that was not offered',
+  ],
+  'certificate.too_long_uncompressed': [
+    'bad_certificate',
+    'a compressed certificate is longer than the limit when uncompressed',
+  ],
+  'certificate.bad_compression': [
+    'bad_certificate',
+    'a compressed certificate does not give the length that it claims',
+  ],
   'certificate_request.missing_signature_algorithms': ['missing_extension', 'signature_algorithms is missing'],
   // After the handshake
   'certificate_request.too_many': ['unexpected_message', 'more requests for a certificate than the limit allows'],

@@ -1,4 +1,12 @@
-import type { Aead, Credential, CryptoProvider, HashName, KeyExchange, MaybePromise } from '../crypto/index.ts';
+import type {
+  Aead,
+  Compression,
+  Credential,
+  CryptoProvider,
+  HashName,
+  KeyExchange,
+  MaybePromise,
+} from '../crypto/index.ts';
 import type { CertificateVerifier } from '../peer-auth/index.ts';
 import type {
   ClientTicket,
@@ -33,7 +41,7 @@ export interface Suite {
 export interface Limits {
   /** A ClientHello. Default 65,536 bytes. */
   readonly clientHelloLength: number;
-  /** A Certificate message. Default 131,072 bytes. */
+  /** A Certificate message, as it is and uncompressed. Default 131,072 bytes. */
   readonly certificateLength: number;
   /** Any other handshake message. Default 65,536 + 1,024 bytes, which holds the largest ticket. */
   readonly handshakeMessageLength: number;
@@ -73,6 +81,8 @@ export interface CommonConfig {
   readonly signatureSchemes: readonly number[];
   /** Further SignatureSchemes accepted inside certificates only (PKCS#1). */
   readonly certificateSignatureSchemes: readonly number[];
+  /** How certificates may be compressed (RFC 8879), the peer's and ours, in order of preference. Empty: not at all, the default. */
+  readonly certificateCompression: readonly Compression[];
   /** Largest plaintext of a record we are willing to receive, with its content type byte (RFC 8449): 64 to 16,385. `undefined`: extension not sent. */
   readonly recordSizeLimit: number | undefined;
   /** Largest plaintext we put in a record: 512 to 16,384. */
@@ -158,6 +168,13 @@ export interface ServerConfig extends CommonConfig {
   readonly chooseCredential:
     | ((hello: ClientHelloInfo) => MaybePromise<Credential | 'unrecognized_name' | undefined>)
     | undefined;
+  /**
+   * Asked for a fresh OCSP response (DER) when the client wants one and is shown `credential`, so not when it resumes. `undefined`, a failure
+   * and an empty answer leave it at {@link Credential.ocspResponse}; a `TlsAlertError` refuses with its alert.
+   */
+  readonly stapleOcsp:
+    | ((credential: Credential, hello: ClientHelloInfo) => MaybePromise<Uint8Array | undefined>)
+    | undefined;
   /** Names in order of preference; empty: the extension is ignored. */
   readonly alpn: readonly string[];
   /** Replaces `alpn`; `null` goes on without a protocol, `undefined` refuses with `no_application_protocol`. */
@@ -228,4 +245,6 @@ export interface ClientConnectionOptions {
   readonly psks: readonly ExternalPsk[];
   /** RFC 9149: how many tickets to ask for. `undefined`: the extension is not sent. */
   readonly ticketRequest?: { readonly newSessionCount: number; readonly resumptionCount: number } | undefined;
+  /** Ask for an OCSP staple, or do not. `undefined`: as the config says. */
+  readonly requestOcsp?: boolean | undefined;
 }

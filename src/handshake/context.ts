@@ -1,7 +1,7 @@
 import type { Secret } from '../bytes/index.ts';
 import type { AeadKey, Kdf, MaybePromise } from '../crypto/index.ts';
 import type { HandshakeMessage, MessageType } from '../wire/index.ts';
-import type { EarlyDataRequest } from './config.ts';
+import type { EarlyDataRequest, ServerConfig } from './config.ts';
 import type { EarlyDataDecline, TlsEvent } from './events.ts';
 import { wipeSecrets } from './wipe.ts';
 
@@ -26,6 +26,8 @@ export interface EarlyDataSession {
 
 /** Everything a handler may do to the outside world. No I/O, no clock, no globals. */
 export interface Output {
+  /** Server: from here on the limits, padding and record size of another config count. Nothing was sent yet. */
+  useConfig(config: ServerConfig): void;
   /** Nothing more may be sent: what is, is dropped. An application may close while an event is reported. */
   readonly writeClosed: boolean;
   /** Queues one encoded handshake message under the current write keys. Messages of one flight leave in one piece. */
@@ -65,6 +67,7 @@ export type Question =
   | 'generateKeyShare'
   | 'deriveSharedSecret'
   | 'chooseCredential'
+  | 'stapleOcsp'
   | 'chooseAlpn'
   | 'findPsk'
   | 'openTicket'

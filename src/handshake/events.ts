@@ -1,3 +1,4 @@
+import type { CertificateCompressionName } from '../crypto/index.ts';
 import type { AlertName, TlsAlertError, TlsPeerAlertError } from '../errors/index.ts';
 import type { PeerIdentity } from '../peer-auth/index.ts';
 import type { ClientTicket, TicketDecline, TicketSpec, TicketState } from '../tickets/index.ts';
@@ -31,6 +32,16 @@ export interface ConnectionInfo {
   readonly ticketRequest: { readonly newSessionCount: number; readonly resumptionCount: number } | undefined;
   /** How many tickets the server said to expect: only where the client asked and the server listens. A hint. */
   readonly expectedTickets: number | undefined;
+  /** verify_data of the Finished that this side sent, and of the one that it received, in the handshake. Not secret. As long as the suite's hash. */
+  readonly finished: Uint8Array;
+  readonly peerFinished: Uint8Array;
+  /**
+   * SignatureSchemes that both sides take. Server: of `signature_algorithms`, in our order. Client: of the server's CertificateRequest, in its
+   * order. PKCS#1 counts, although it signs certificates only. Empty when the peer was not asked for a signature: resumed, or by PSK.
+   */
+  readonly sharedSignatureSchemes: readonly number[];
+  /** How the server's certificate was compressed on its way; `undefined` when it was not, or none was sent. */
+  readonly certificateCompression: CertificateCompressionName | undefined;
 }
 
 /** Why early data that was offered does not count. The handshake goes on without it. */
@@ -114,6 +125,8 @@ export type TlsEvent =
     }
   /** Server: the client answered a request of after the handshake. `peer` is who it is now, nobody when it had no certificate to show; also in `info`. */
   | { readonly type: 'client_certificate'; readonly peer: PeerIdentity }
+  /** Server: `stapleOcsp` failed; the handshake goes on without its staple. */
+  | { readonly type: 'ocsp_failed'; readonly error: unknown }
   | { readonly type: 'key_updated'; readonly direction: 'read' | 'write' }
   /** A warning alert of the peer, such as user_canceled. */
   | { readonly type: 'alert'; readonly alert: AlertName | `unknown_${number}` }

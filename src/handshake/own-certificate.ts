@@ -1,26 +1,39 @@
 import type { Credential } from '../crypto/index.ts';
 import { encodeHandshakeMessage } from '../wire/index.ts';
+import type { CommonConfig } from './config.ts';
 
 /** The first of the key's schemes that the peer accepts. PKCS#1 never appears here: signers do not offer it. */
 export function chooseScheme(credential: Credential, accepted: readonly number[]): number | undefined {
   return credential.signer.schemes.find((scheme) => accepted.includes(scheme));
 }
 
+/** SignatureSchemes that this side takes, in certificates or CertificateVerify, in our order. */
+export function acceptedSchemes(config: CommonConfig): readonly number[] {
+  return [...config.signatureSchemes, ...config.certificateSignatureSchemes];
+}
+
 const EMPTY = new Uint8Array(0);
+/** The last message of each credential with a staple, and its message without. */
+const stapled = new WeakMap<Credential, { readonly ocspResponse: Uint8Array; readonly message: Uint8Array }>();
 const plain = new WeakMap<Credential, Uint8Array>();
-const stapled = new WeakMap<Credential, Uint8Array>();
 
 /**
- * The Certificate message of a server, encoded once for each credential.
+ * The Certificate message of the handshake. Encoded once for each credential, and again for another staple.
  *
  * @spec rfc9846#section-4.5.1
  */
-export function certificateMessage(credential: Credential, withOcsp: boolean): Uint8Array {
-  const cache = withOcsp ? stapled : plain;
-  let message = cache.get(credential);
+export function certificateMessage(credential: Credential, ocspResponse: Uint8Array | undefined): Uint8Array {
+  if (ocspResponse !== undefined) {
+    const last = stapled.get(credential);
+    if (last?.ocspResponse === ocspResponse) return last.message;
+    const message = encodeCertificate(credential, ocspResponse, EMPTY);
+    stapled.set(credential, { ocspResponse, message });
+    return message;
+  }
+  let message = plain.get(credential);
   if (message === undefined) {
-    message = encodeCertificate(credential, withOcsp, EMPTY);
-    cache.set(credential, message);
+    message = encodeCertificate(credential, undefined, EMPTY);
+    plain.set(credential, message);
   }
   return message;
 }
@@ -28,10 +41,9 @@ export function certificateMessage(credential: Credential, withOcsp: boolean): U
 /** A Certificate message; without a credential it says that there is none to show. */
 export function encodeCertificate(
   credential: Credential | undefined,
-  withOcsp: boolean,
+  ocspResponse: Uint8Array | undefined,
   context: Uint8Array,
 ): Uint8Array {
-  const ocspResponse = withOcsp ? credential?.ocspResponse : undefined;
   const entries = (credential?.chain ?? []).map((certificate, i) => ({
     certificate,
     extensionTypes: [],

@@ -7,7 +7,7 @@ import {
   type ServerConfig,
   type TicketOptions,
 } from '../connection/index.ts';
-import type { Signer } from '../crypto/index.ts';
+import type { CertificateCompressionName, Signer } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { Clock } from '../handshake/index.ts';
 import type { CertificateVerifier, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
@@ -39,6 +39,8 @@ export interface SecureContextOptions {
   readonly ecdhCurve?: string | undefined;
   /** Signature schemes accepted from the peer, `:` between them or as an array. */
   readonly sigalgs?: string | readonly string[] | undefined;
+  /** How certificates may be compressed, the peer's and ours, best first: `zlib`, `brotli`, `zstd` where this Node has it. Default: not at all. */
+  readonly certificateCompression?: readonly CertificateCompressionName[] | undefined;
 }
 
 /** Node's and OpenSSL's spellings of groups. */
@@ -67,6 +69,7 @@ export class SecureContext {
     readonly cipherSuites: readonly string[] | undefined;
     readonly groups: readonly string[] | undefined;
     readonly signatureSchemes: readonly string[] | undefined;
+    readonly certificateCompression: readonly CertificateCompressionName[] | undefined;
   };
   readonly #verifyPeer: SecureContextOptions['verifyPeer'];
   readonly #clientConfigs = new Map<string, ClientConfig>();
@@ -86,6 +89,7 @@ export class SecureContext {
       cipherSuites: list(options.ciphers),
       groups: list(groups)?.map((name) => GROUP_ALIASES[name] ?? name),
       signatureSchemes: list(options.sigalgs),
+      certificateCompression: options.certificateCompression,
     };
   }
 

@@ -117,6 +117,10 @@ export function earlyInfo({ hello, alpn, ticket }: EarlyDataRequest, { info }: T
       expectedTickets: undefined,
       authenticatedAt: ticket.authenticatedAt,
       ocspResponse: undefined,
+      finished: new Uint8Array(0),
+      peerFinished: new Uint8Array(0),
+      sharedSignatureSchemes: [],
+      certificateCompression: undefined,
     }
   );
 }

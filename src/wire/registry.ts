@@ -20,6 +20,7 @@ export const HandshakeType = {
   certificate_verify: 15,
   finished: 20,
   key_update: 24,
+  compressed_certificate: 25,
   message_hash: 254,
 } as const;
 
@@ -101,6 +102,9 @@ export type SignatureSchemeName = keyof typeof SignatureScheme;
 
 /** @spec rfc9846#section-4.3.9 */
 export const PskKeyExchangeMode = { psk_ke: 0, psk_dhe_ke: 1 } as const;
+
+/** @spec rfc8879#section-7.3 */
+export const CertificateCompressionAlgorithm = { zlib: 1, brotli: 2, zstd: 3 } as const;
 
 export const ProtocolVersion = { tls10: 0x0301, tls11: 0x0302, tls12: 0x0303, tls13: 0x0304 } as const;
 

@@ -47,6 +47,7 @@ export interface BasicConstraints {
 export interface KeyUsage {
   readonly digitalSignature: boolean;
   readonly keyCertSign: boolean;
+  readonly cRLSign: boolean;
 }
 
 /** A GeneralName: its tag number (RFC 5280, section 4.2.1.6) and the content under it. */
@@ -162,7 +163,14 @@ function readName(reader: DerReader): Uint8Array {
 /** RFC 5280 asks for more only when a policy is required, and what requires one (policyConstraints) is not understood and so refused. */
 const HARMLESS: readonly string[] = [Oid.certificatePolicies];
 
-function readExtensions(outer: DerReader | undefined): Extensions {
+/**
+ * Extensions by object identifier, each at most once, and those that are critical. `outer` holds the list and nothing else; without it there
+ * are none. Throws `DerError`.
+ */
+export function readExtensionList(outer: DerReader | undefined): {
+  readonly values: ReadonlyMap<string, Uint8Array>;
+  readonly critical: readonly string[];
+} {
   const values = new Map<string, Uint8Array>();
   const critical: string[] = [];
   const list = outer?.enter();
@@ -177,6 +185,11 @@ function readExtensions(outer: DerReader | undefined): Extensions {
     if (values.has(oid)) throw new DerError(`the extension ${oid} twice`);
     values.set(oid, value);
   }
+  return { values, critical };
+}
+
+function readExtensions(outer: DerReader | undefined): Extensions {
+  const { values, critical } = readExtensionList(outer);
   const take = <T>(oid: string, read: (reader: DerReader) => T): T | undefined => {
     const value = values.get(oid);
     if (value === undefined) return undefined;
@@ -217,10 +230,14 @@ function readBasicConstraints(outer: DerReader): BasicConstraints {
   return { ca, pathLength };
 }
 
-/** RFC 5280, section 4.2.1.3: bit 0 is digitalSignature, bit 5 keyCertSign, counted from the most significant. */
+/** RFC 5280, section 4.2.1.3: bit 0 is digitalSignature, bit 5 keyCertSign, bit 6 cRLSign, counted from the most significant. */
 function readKeyUsage({ bytes }: BitString): KeyUsage {
   const first = bytes[0] ?? 0;
-  return { digitalSignature: (first & 0x80) !== 0, keyCertSign: (first & 0x04) !== 0 };
+  return {
+    digitalSignature: (first & 0x80) !== 0,
+    keyCertSign: (first & 0x04) !== 0,
+    cRLSign: (first & 0x02) !== 0,
+  };
 }
 
 function readExtKeyUsage(outer: DerReader): string[] {
@@ -276,7 +293,8 @@ function readSubtrees(reader: DerReader | undefined): GeneralName[] {
   return names;
 }
 
-function readAuthorityKeyIdentifier(outer: DerReader): Uint8Array | undefined {
+/** The key identifier in an authorityKeyIdentifier. Throws `DerError`. */
+export function readAuthorityKeyIdentifier(outer: DerReader): Uint8Array | undefined {
   const reader = outer.enter();
   const keyIdentifier = reader.optional(contextTag(0, false))?.content;
   reader.optional(contextTag(1, true));

@@ -5,10 +5,13 @@ import { describe, isSelfIssued, type ParsedCertificate } from './certificate.ts
 import { DerError } from './der.ts';
 import { describeName } from './distinguished-name.ts';
 import { type Refusal, type RefusalCode, refuse } from './refusal.ts';
+import type { RevocationLists, Steps } from './revocation.ts';
 import { checkIssuer, type Purpose } from './rules.ts';
 
 /** A certificate that is trusted because the application said so. The key is imported when first needed. */
 export interface Anchor {
+  /** A path may end here. Else it only serves to reach another one. */
+  readonly endsPath: boolean;
   readonly certificate: ParsedCertificate;
   readonly key: () => PublicKey;
 }
@@ -23,6 +26,9 @@ export interface PathQuestion {
   /** The anchors with this subject (DER). */
   readonly anchors: (subject: Uint8Array) => readonly Anchor[];
   readonly purpose: Purpose;
+  readonly revocation: RevocationLists | undefined;
+  /** The leaf itself is trusted, and a path of its own. */
+  readonly leafIsTrusted: boolean;
 }
 
 /** Certificates in a path, leaf and anchor included. */
@@ -34,7 +40,8 @@ const MAX_NAME_COMPARISONS = 32_000;
 /** Looks for a valid path from the leaf to an anchor: `undefined` when there is one, else the reason of the path that came furthest. */
 export function findPath(question: PathQuestion): MaybePromise<Refusal | undefined> {
   const search = new Search(question);
-  return run(search.extend([question.leaf]), (found) => (found ? undefined : search.reason));
+  const steps = question.leafIsTrusted ? search.end([question.leaf]) : search.extend([question.leaf]);
+  return run(steps, (found) => (found ? undefined : search.reason));
 }
 
 interface Candidate {
@@ -62,7 +69,7 @@ class Search {
     return this.#budget.signatures <= 0 || this.#budget.comparisons < 0;
   }
 
-  *extend(path: readonly ParsedCertificate[]): Generator<MaybePromise<boolean>, boolean, boolean> {
+  *extend(path: readonly ParsedCertificate[]): Steps<boolean> {
     const child = path[path.length - 1]!;
     const schemes = this.#schemesOf(child, path.length - 1);
     if (schemes === undefined) return false;
@@ -78,11 +85,7 @@ class Search {
     return false;
   }
 
-  *#try(
-    candidate: Candidate,
-    path: readonly ParsedCertificate[],
-    schemes: SchemeByKey,
-  ): Generator<MaybePromise<boolean>, boolean, boolean> {
+  *#try(candidate: Candidate, path: readonly ParsedCertificate[], schemes: SchemeByKey): Steps<boolean> {
     const { certificate, isAnchor } = candidate;
     const child = path[path.length - 1]!;
     const position = path.length;
@@ -108,14 +111,23 @@ class Search {
         );
       return false;
     }
-    return isAnchor || (yield* this.extend([...path, certificate]));
+    return yield* isAnchor ? this.end([...path, certificate]) : this.extend([...path, certificate]);
+  }
+
+  /** The last one is trusted: what is left is whether any of them was revoked. */
+  *end(path: readonly ParsedCertificate[]): Steps<boolean> {
+    const { revocation, purpose } = this.#question;
+    const fault = revocation && (yield* revocation.check(path, purpose.now));
+    // It came as far as can be.
+    if (fault !== undefined) this.#note(rank(MAX_PATH_LENGTH + 1, 0), fault);
+    return fault === undefined;
   }
 
   /** Possible issuers of the last certificate in the path: anchors first, then those whose key identifier fits. */
   #candidates(path: readonly ParsedCertificate[]): Candidate[] {
     const { crypto, others, anchors } = this.#question;
     const child = path[path.length - 1]!;
-    const anchored: Candidate[] = anchors(child.issuer).map((anchor) => ({ ...anchor, isAnchor: true }));
+    const anchored: Candidate[] = anchors(child.issuer).map((anchor) => ({ ...anchor, isAnchor: anchor.endsPath }));
     const shown: Candidate[] = others
       .filter(
         ({ subject, der }) => equal(subject, child.issuer) && !anchored.some((a) => equal(a.certificate.der, der)),
@@ -158,7 +170,15 @@ class Search {
     } else if (unreadable !== undefined) {
       this.#note(rank(position, 1), refuse('MALFORMED_CERTIFICATE', `${missing}, and ${unreadable}`));
     } else {
-      const code = position === 0 ? 'UNABLE_TO_VERIFY_LEAF_SIGNATURE' : 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY';
+      const isTrusted = this.#question
+        .anchors(child.subject)
+        .some(({ certificate }) => equal(certificate.der, child.der));
+      const code =
+        position === 0
+          ? 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
+          : isTrusted
+            ? 'UNABLE_TO_GET_ISSUER_CERT'
+            : 'UNABLE_TO_GET_ISSUER_CERT_LOCALLY';
       this.#note(rank(position, 1), refuse(code, missing));
     }
   }
@@ -207,11 +227,7 @@ function verifySignature(key: () => PublicKey, scheme: number, child: ParsedCert
 }
 
 /** Runs a search; stays synchronous as long as the provider does. */
-function run<T>(
-  steps: Generator<MaybePromise<boolean>, boolean, boolean>,
-  finish: (found: boolean) => T,
-  answer = false,
-): MaybePromise<T> {
+function run<T>(steps: Steps<boolean>, finish: (found: boolean) => T, answer = false): MaybePromise<T> {
   let step = steps.next(answer);
   while (!step.done) {
     if (typeof step.value !== 'boolean') return step.value.then((valid) => run(steps, finish, valid));

@@ -8,6 +8,7 @@ import { printable } from './distinguished-name.ts';
 import { ipText, matchesName } from './name-match.ts';
 import { type Anchor, findPath } from './path.ts';
 import { type Refusal, refuse, toVerdict } from './refusal.ts';
+import { RevocationLists } from './revocation.ts';
 import { checkLeaf } from './rules.ts';
 
 export interface VerifierOptions {
@@ -18,6 +19,16 @@ export interface VerifierOptions {
    * (validity, basicConstraints, key usage, name constraints), only their own signature is not.
    */
   readonly anchors: readonly Uint8Array[];
+  /**
+   * Whether any certificate among the anchors ends a path, also the peer's own. Default false: only self-signed ones do, as with OpenSSL;
+   * others help to reach them.
+   */
+  readonly allowPartialChain?: boolean;
+  /**
+   * Certificate revocation lists, DER, up to 16 MiB each. Where there are any, each certificate of a path, roots included, needs one of its
+   * issuer that is valid now and does not list it. Indirect and delta CRLs, and those of one distribution point, count as missing.
+   */
+  readonly crls?: readonly Uint8Array[];
 }
 
 /** A peer that shows more is refused unread. */
@@ -25,24 +36,26 @@ const MAX_CERTIFICATES = 32;
 
 /**
  * A verifier after RFC 5280 and RFC 9525 for TLS 1.3: path building, validity, basicConstraints, key usage, extended key usage, name
- * constraints, and host names. Refused are unknown critical extensions, MD5 and SHA-1, and RSA keys under 2048 bits. It does not
- * ask whether a certificate was revoked.
+ * constraints, host names, and revocation by the CRLs it was given. Refused are unknown critical extensions, MD5 and SHA-1, and RSA
+ * keys under 2048 bits. It asks nobody over the network.
  *
  * Verdicts are synchronous when the provider's signature checks are. `verify` never throws for what a peer sent.
- * Throws `TlsUsageError('verifier.bad_anchor')` when an anchor is not a certificate.
+ * Throws `TlsUsageError` `verifier.bad_anchor` when an anchor is not a certificate, and `verifier.bad_crl`.
  */
 export function createVerifier(
   options: VerifierOptions,
 ): CertificateVerifier & Required<Pick<CertificateVerifier, 'stillValid' | 'authorities' | 'policy'>> {
   const anchors = new AnchorStore(options);
+  const { crypto, crls = [] } = options;
+  const revocation = crls.length === 0 ? undefined : new RevocationLists(crypto, crls);
   /** The tickets of one connection share its chain. */
   const validities = new WeakMap<readonly Uint8Array[], Validity>();
   return {
-    verify: (question) => verify(question, options.crypto, anchors),
+    verify: (question) => verify(question, crypto, anchors, revocation),
     stillValid(identity, now) {
       const known = validities.get(identity.chain);
       if (known !== undefined && holds(known, now)) return true;
-      const validity = validityAt(now, identity, anchors);
+      const validity = validityAt(now, identity, anchors, revocation);
       if (validity !== undefined) validities.set(identity.chain, validity);
       return validity !== undefined;
     },
@@ -51,22 +64,28 @@ export function createVerifier(
   };
 }
 
-/** A hash of the anchors, in whatever order they were given. */
-function policyName({ crypto, anchors }: VerifierOptions): string {
+/**
+ * A hash of the anchors, in whatever order they were given. Revocation lists come and go: that there are any is part of the policy, and
+ * `stillValid` asks the present ones.
+ */
+function policyName({ crypto, anchors, allowPartialChain = false, crls = [] }: VerifierOptions): string {
   const kdf = crypto.kdf('sha256');
   const hashes = anchors.map((der) => toHex(kdf.hash(der))).sort();
-  return `anchors:${toHex(kdf.hash(latin1(hashes.join(','))))}`;
+  const more = `${allowPartialChain ? ' partial' : ''}${crls.length > 0 ? ' crls' : ''}`;
+  return `anchors:${toHex(kdf.hash(latin1(hashes.join(','))))}${more}`;
 }
 
 /** Trust anchors by subject. Only subjects are read at first: there are often more than a hundred anchors, and one is needed. */
 class AnchorStore {
   readonly subjects: readonly Uint8Array[];
   readonly #crypto: CryptoProvider;
+  readonly #allowPartialChain: boolean;
   readonly #unread = new Map<string, Uint8Array[]>();
   readonly #read = new Map<string, readonly Anchor[]>();
 
-  constructor({ crypto, anchors }: VerifierOptions) {
+  constructor({ crypto, anchors, allowPartialChain = false }: VerifierOptions) {
     this.#crypto = crypto;
+    this.#allowPartialChain = allowPartialChain;
     const subjects = new Map<string, Uint8Array>();
     for (const [index, der] of anchors.entries()) {
       const subject = subjectOfAnchor(der, index);
@@ -85,14 +104,15 @@ class AnchorStore {
     if (anchors === undefined) {
       const unread = this.#unread.get(key);
       if (unread === undefined) return [];
-      anchors = unread.flatMap((der) => readAnchor(der, this.#crypto));
+      anchors = unread.flatMap((der) => readAnchor(der, this.#crypto, this.#allowPartialChain));
       this.#read.set(key, anchors);
     }
     return anchors;
   }
 
-  has(der: Uint8Array, subject: Uint8Array): boolean {
-    return this.bySubject(subject).some(({ certificate }) => equal(certificate.der, der));
+  /** Whether a path may end at this very certificate. */
+  endsAt({ der, subject }: ParsedCertificate): boolean {
+    return this.bySubject(subject).some(({ certificate, endsPath }) => endsPath && equal(certificate.der, der));
   }
 }
 
@@ -105,12 +125,13 @@ function subjectOfAnchor(der: Uint8Array, index: number): Uint8Array {
 }
 
 /** An anchor that breaks the rules of DER further in is not used, as if it were not there: nothing can be issued by it. */
-function readAnchor(der: Uint8Array, crypto: CryptoProvider): Anchor[] {
+function readAnchor(der: Uint8Array, crypto: CryptoProvider, allowPartialChain: boolean): Anchor[] {
   const certificate = tryParse(der);
   if (certificate instanceof DerError) return [];
   let key: PublicKey | undefined;
   return [
     {
+      endsPath: allowPartialChain || isSelfIssued(certificate),
       certificate,
       key: () => {
         key ??= crypto.publicKey(certificate.subjectPublicKeyInfo);
@@ -129,7 +150,12 @@ function tryParse(der: Uint8Array): ParsedCertificate | DerError {
   }
 }
 
-function verify(question: PeerQuestion, crypto: CryptoProvider, anchors: AnchorStore): MaybePromise<PeerVerdict> {
+function verify(
+  question: PeerQuestion,
+  crypto: CryptoProvider,
+  anchors: AnchorStore,
+  revocation: RevocationLists | undefined,
+): MaybePromise<PeerVerdict> {
   const { chain, role, now } = question;
   if (chain.length > MAX_CERTIFICATES)
     return toVerdict(
@@ -146,7 +172,6 @@ function verify(question: PeerQuestion, crypto: CryptoProvider, anchors: AnchorS
     const reason = refusal ?? checkName(leaf, question);
     return reason === undefined ? { trusted: true } : toVerdict(reason);
   };
-  if (isSelfIssued(leaf) && anchors.has(leaf.der, leaf.subject)) return finish(undefined);
   const found = findPath({
     crypto,
     leaf,
@@ -156,6 +181,8 @@ function verify(question: PeerQuestion, crypto: CryptoProvider, anchors: AnchorS
     ),
     anchors: (subject) => anchors.bySubject(subject),
     purpose,
+    revocation,
+    leafIsTrusted: anchors.endsAt(leaf),
   });
   return found instanceof Promise ? found.then(finish) : finish(found);
 }
@@ -182,27 +209,50 @@ function holds({ notBefore, notAfter }: Validity, now: number): boolean {
 }
 
 /**
- * How long a chain that was verified before leads to an anchor over valid certificates, or `undefined` when it does not at `now`. The
- * signatures have been checked; names, keys and rules do not change with time. A truncated chain has the leaf alone.
+ * How long a chain that was verified before leads to an anchor over valid certificates that are not revoked, or `undefined` when it does
+ * not at `now`. The signatures have been checked; names, keys and rules do not change with time. A truncated chain has the leaf alone,
+ * so that nothing can be said about the revocation of those above it.
  */
-function validityAt(now: number, { chain, chainTruncated }: PeerIdentity, anchors: AnchorStore): Validity | undefined {
+function validityAt(
+  now: number,
+  { chain, chainTruncated }: PeerIdentity,
+  anchors: AnchorStore,
+  revocation: RevocationLists | undefined,
+): Validity | undefined {
   const [leaf, ...rest] = chain.slice(0, MAX_CERTIFICATES).map(tryParse);
   if (leaf === undefined || leaf instanceof DerError || !holds(leaf, now)) return undefined;
-  if (chainTruncated === true || anchors.has(leaf.der, leaf.subject)) return leaf;
+  if (chainTruncated === true) return revocation === undefined ? leaf : undefined;
+  /** Of a path that is whole, leaf first. */
+  const ofPath = (path: readonly ParsedCertificate[]): Validity | undefined => {
+    const lists = revocation === undefined ? FOREVER : revocation.validity(path, now);
+    return lists && path.reduce<Validity>(both, lists);
+  };
+  if (anchors.endsAt(leaf)) return ofPath([leaf]);
   // Each certificate is looked at once, however they point at each other.
-  const unseen = new Set(rest.filter((one): one is ParsedCertificate => !(one instanceof DerError)));
-  const above = (below: ParsedCertificate): Validity | undefined => {
-    const anchor = anchors.bySubject(below.issuer).find(({ certificate }) => holds(certificate, now));
-    if (anchor !== undefined) return both(below, anchor.certificate);
-    for (const issuer of unseen) {
-      if (!equal(issuer.subject, below.issuer) || !holds(issuer, now) || !unseen.delete(issuer)) continue;
-      const validity = above(issuer);
-      if (validity !== undefined) return both(below, validity);
+  const seen = new Set<ParsedCertificate>();
+  const above = (path: readonly ParsedCertificate[]): Validity | undefined => {
+    const { issuer } = path[path.length - 1]!;
+    const trusted = anchors.bySubject(issuer).filter(({ certificate }) => holds(certificate, now));
+    for (const { certificate } of trusted.filter(({ endsPath }) => endsPath)) {
+      const validity = ofPath([...path, certificate]);
+      if (validity !== undefined) return validity;
+    }
+    const helpers = trusted.filter(({ endsPath }) => !endsPath).map(({ certificate }) => certificate);
+    const shown = rest.filter(
+      (one): one is ParsedCertificate => !(one instanceof DerError) && equal(one.subject, issuer),
+    );
+    for (const next of [...helpers, ...shown]) {
+      if (seen.has(next) || !holds(next, now)) continue;
+      seen.add(next);
+      const validity = above([...path, next]);
+      if (validity !== undefined) return validity;
     }
     return undefined;
   };
-  return above(leaf);
+  return above([leaf]);
 }
+
+const FOREVER: Validity = { notBefore: Number.NEGATIVE_INFINITY, notAfter: Number.POSITIVE_INFINITY };
 
 function both(a: Validity, b: Validity): Validity {
   return { notBefore: Math.max(a.notBefore, b.notBefore), notAfter: Math.min(a.notAfter, b.notAfter) };

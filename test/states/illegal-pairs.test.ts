@@ -52,6 +52,7 @@ const SAMPLES: Record<MessageType, HandshakeMessage> = {
     extensions: { signatureAlgorithms: [0x0403] },
   },
   certificate: { type: 'certificate', context: bytes(0), entries: [] },
+  compressed_certificate: { type: 'compressed_certificate', algorithm: 1, uncompressedLength: 4, compressed: bytes(8) },
   certificate_verify: { type: 'certificate_verify', algorithm: 0x0403, signature: bytes(64) },
   finished: { type: 'finished', verifyData: bytes(32) },
   new_session_ticket: { type: 'new_session_ticket', lifetimeSeconds: 1, ageAdd: 1, nonce: bytes(1), ticket: bytes(1) },

@@ -87,6 +87,7 @@ class ReplayOutput implements Output {
     return this.#protector!.protect(23, content);
   }
   setPeerRecordSizeLimit(): void {}
+  useConfig(): void {}
   openEarlyData(session: EarlyDataSession): void {
     this.early = session;
   }

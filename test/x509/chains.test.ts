@@ -1,7 +1,5 @@
 import assert from 'node:assert/strict';
-import { execFile } from 'node:child_process';
-
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
@@ -9,29 +7,12 @@ import fc from 'fast-check';
 import type { PeerVerdict } from '../../src/peer-auth/index.ts';
 import { nodeCrypto } from '../../src/providers/node/index.ts';
 import { createVerifier } from '../../src/x509/index.ts';
-import { ipBytes } from '../../src/x509/name-match.ts';
-import { needs, peer } from '../support/peers.ts';
-import { allChains, type ChainCase, hostileBundles } from './chains.ts';
-import { chain3, cn, NOW, pem } from './forge.ts';
+import { needs } from '../support/peers.ts';
+import { allChains, hostileBundles } from './chains.ts';
+import { chain3, cn, NOW } from './forge.ts';
+import { judge, opensslAccepts } from './judge.ts';
 
 const cases = allChains();
-
-function nameOf({ role = 'server', serverName = 'www.example.com' }: ChainCase): string | undefined {
-  return role === 'server' ? serverName : undefined;
-}
-
-function judge(one: ChainCase, chain = one.chain): PeerVerdict {
-  const verifier = createVerifier({ crypto: nodeCrypto, anchors: one.anchors });
-  const serverName = nameOf(one);
-  const verdict = verifier.verify({
-    chain,
-    role: one.role ?? 'server',
-    now: NOW,
-    ...(serverName === undefined ? {} : { serverName }),
-  });
-  assert.ok(!(verdict instanceof Promise), 'with a synchronous provider the verdict is synchronous');
-  return verdict;
-}
 
 describe('verdicts', () => {
   for (const one of cases)
@@ -135,21 +116,3 @@ test('a time that is no number is no time at which certificates are valid', () =
   });
   assert.equal((verdict as PeerVerdict).trusted, false);
 });
-
-/** What `openssl verify` says, as strict as it can be, with every certificate after the first as untrusted. */
-async function opensslAccepts(one: ChainCase, path: string): Promise<boolean> {
-  const [leaf, ...rest] = one.chain;
-  writeFileSync(`${path}-leaf.pem`, pem(leaf!));
-  writeFileSync(`${path}-rest.pem`, rest.map(pem).join(''));
-  writeFileSync(`${path}-anchors.pem`, one.anchors.map(pem).join(''));
-  const name = nameOf(one);
-  const nameArgs = name === undefined ? [] : [ipBytes(name) === undefined ? '-verify_hostname' : '-verify_ip', name];
-  const args = ['verify', '-x509_strict', '-auth_level', '2', '-no-CAfile', '-no-CApath', '-no-CAstore'];
-  args.push('-purpose', one.role === 'client' ? 'sslclient' : 'sslserver', '-attime', String(NOW / 1000), ...nameArgs);
-  if (one.anchors.length > 0) args.push('-CAfile', `${path}-anchors.pem`);
-  if (rest.length > 0) args.push('-untrusted', `${path}-rest.pem`);
-  args.push(`${path}-leaf.pem`);
-  return new Promise((resolve) => {
-    execFile(peer('openssl')!.path, args, { timeout: 20_000 }, (error) => resolve(error === null));
-  });
-}

@@ -33,6 +33,11 @@ export interface ChainCase {
   /** Leaf first, as the peer sends them. */
   readonly chain: readonly Uint8Array[];
   readonly anchors: readonly Uint8Array[];
+  readonly allowPartialChain?: boolean;
+  /** DER. */
+  readonly crls?: readonly Uint8Array[];
+  /** Default: NOW. */
+  readonly now?: number;
   readonly role?: 'server' | 'client';
   /** Default: www.example.com for servers. */
   readonly serverName?: string;
@@ -266,9 +271,40 @@ function shapes(): ChainCase[] {
       name: 'an intermediate as the anchor',
       chain: [leaf.der],
       anchors: [intermediate.der],
+      expected: 'UNABLE_TO_GET_ISSUER_CERT',
+    },
+    {
+      name: 'an intermediate as the anchor, which may end a path',
+      chain: [leaf.der],
+      anchors: [intermediate.der],
+      allowPartialChain: true,
       expected: 'trusted',
-      opensslDiffers:
-        'without -partial_chain it wants a self-signed root; an anchor is what the application says it is (RFC 5280, 6.1.1)',
+    },
+    {
+      name: 'an intermediate and its root among the anchors',
+      chain: [leaf.der],
+      anchors: [intermediate.der, root.der],
+      expected: 'trusted',
+    },
+    {
+      name: 'an intermediate as the anchor, and another root',
+      chain: [leaf.der, intermediate.der],
+      anchors: [intermediate.der, other.der],
+      expected: 'UNABLE_TO_GET_ISSUER_CERT',
+    },
+    {
+      name: 'a leaf as the anchor, which may end a path',
+      chain: [leaf.der],
+      anchors: [leaf.der],
+      allowPartialChain: true,
+      expected: 'trusted',
+    },
+    {
+      name: 'another leaf of the name as the anchor, which may end a path',
+      chain: [leaf.der],
+      anchors: [direct.der],
+      allowPartialChain: true,
+      expected: 'UNABLE_TO_VERIFY_LEAF_SIGNATURE',
     },
     {
       name: 'a loop',

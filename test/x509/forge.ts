@@ -145,6 +145,8 @@ export const cn = (name: string): Uint8Array => dn([Oid.commonName, name]);
 
 export interface Made {
   readonly der: Uint8Array;
+  /** Content of the INTEGER. */
+  readonly serial: Uint8Array;
   readonly subject: Uint8Array;
   readonly key: KeyPair;
 }
@@ -182,9 +184,10 @@ export function make(recipe: Recipe): Made {
       ]
     : [];
   const extensions = [...(recipe.extensions ?? []), ...identifiers];
+  const number = der.integer(0x1000 + serial++);
   const tbs = der.sequence(
     version === 1 ? new Uint8Array(0) : der.context(0, der.integer(version - 1)),
-    der.integer(0x1000 + serial++),
+    number,
     recipe.innerAlgorithm ?? algorithm.identifier,
     issuer.subject,
     der.sequence(der.time(recipe.notBefore ?? NOW - YEAR), der.time(recipe.notAfter ?? NOW + YEAR)),
@@ -198,7 +201,7 @@ export function make(recipe: Recipe): Made {
     algorithm.identifier,
     der.bitString(recipe.tamper?.(new Uint8Array(signature)) ?? signature),
   );
-  return { der: whole, subject, key };
+  return { der: whole, serial: number.subarray(2), subject, key };
 }
 
 export function spki(key: KeyPair): Uint8Array {
@@ -238,7 +241,60 @@ export function chain3(
   return { root, intermediate, leaf };
 }
 
-export function pem(certificate: Uint8Array): string {
-  const base64 = Buffer.from(certificate).toString('base64').replace(/.{64}/g, '$&\n').trimEnd();
-  return `-----BEGIN CERTIFICATE-----\n${base64}\n-----END CERTIFICATE-----\n`;
+export function pem(bytes: Uint8Array, label = 'CERTIFICATE'): string {
+  const base64 = Buffer.from(bytes).toString('base64').replace(/.{64}/g, '$&\n').trimEnd();
+  return `-----BEGIN ${label}-----\n${base64}\n-----END ${label}-----\n`;
+}
+
+export interface CrlRecipe {
+  readonly issuer: { readonly subject: Uint8Array; readonly key: KeyPair };
+  readonly revoked?: readonly (Made | { readonly serial: Uint8Array; readonly extensions?: readonly Uint8Array[] })[];
+  readonly thisUpdate?: number;
+  /** `null`: absent. */
+  readonly nextUpdate?: number | null;
+  readonly algorithm?: Algorithm;
+  readonly innerAlgorithm?: Uint8Array;
+  readonly extensions?: readonly Uint8Array[];
+  /** Default true: authorityKeyIdentifier and cRLNumber. */
+  readonly keyIdentifiers?: boolean;
+  readonly version?: 1 | 2;
+  readonly tamper?: (signature: Uint8Array) => Uint8Array;
+}
+
+/** A CertificateList, DER. */
+export function makeCrl(recipe: CrlRecipe): Uint8Array {
+  const { issuer, revoked = [], keyIdentifiers = true, version = 2, nextUpdate = NOW + YEAR } = recipe;
+  const algorithm: Algorithm = recipe.algorithm ?? defaultAlgorithm(issuer.key.privateKey);
+  const extensions = [
+    ...(keyIdentifiers
+      ? [
+          extension(Oid.authorityKeyIdentifier, der.sequence(der.contextPrimitive(0, keyId(issuer.key)))),
+          extension(Oid.cRLNumber, der.integer(1)),
+        ]
+      : []),
+    ...(recipe.extensions ?? []),
+  ];
+  const entries = revoked.map((one) => {
+    const more = 'extensions' in one && one.extensions !== undefined ? one.extensions : [];
+    return der.sequence(
+      der.encode(der.Tag.integer, one.serial),
+      der.time(NOW - 1000),
+      more.length > 0 ? der.sequence(...more) : new Uint8Array(0),
+    );
+  });
+  const tbs = der.sequence(
+    version === 1 ? new Uint8Array(0) : der.integer(1),
+    recipe.innerAlgorithm ?? algorithm.identifier,
+    issuer.subject,
+    der.time(recipe.thisUpdate ?? NOW - 1000),
+    nextUpdate === null ? new Uint8Array(0) : der.time(nextUpdate),
+    entries.length > 0 ? der.sequence(Buffer.concat(entries)) : new Uint8Array(0),
+    version === 2 && extensions.length > 0 ? der.context(0, der.sequence(...extensions)) : new Uint8Array(0),
+  );
+  const signature = nodeSign(algorithm.hash, tbs, { key: issuer.key.privateKey, ...algorithm.options });
+  return der.sequence(
+    tbs,
+    algorithm.identifier,
+    der.bitString(recipe.tamper?.(new Uint8Array(signature)) ?? signature),
+  );
 }

@@ -1,11 +1,14 @@
+import type { CertificateCompressionName } from '../../crypto/index.ts';
 import { peerFault } from '../../errors/index.ts';
 import {
   type Certificate,
   type CertificateRequest,
   type CertificateVerify,
+  type CompressedCertificate,
   ExtensionType,
   nameOf,
 } from '../../wire/index.ts';
+import { unpackCertificate } from '../certificate-compression.ts';
 import type { Next, Received } from '../context.ts';
 import { checkCertificateVerify, judgeCertificate } from '../peer-certificate.ts';
 import type { ClientContext, ClientState, ClientStateAt } from './states.ts';
@@ -22,10 +25,21 @@ export function onCertificateRequest(
   return { at: 'expect_certificate', handshake, request: message };
 }
 
+type AwaitingCertificate = ClientStateAt<'expect_certificate_or_request'> | ClientStateAt<'expect_certificate'>;
+
+/** @spec rfc8879#section-4 */
+export function onCompressedCertificate(
+  state: AwaitingCertificate,
+  message: Received<CompressedCertificate>,
+  cx: ClientContext,
+): Next<ClientState> {
+  return onCertificate(state, unpackCertificate(message, cx.config), cx);
+}
+
 /** @spec rfc9846#section-4.5.1 */
 export function onCertificate(
-  state: ClientStateAt<'expect_certificate_or_request'> | ClientStateAt<'expect_certificate'>,
-  message: Received<Certificate>,
+  state: AwaitingCertificate,
+  message: Received<Certificate> & { readonly compression?: CertificateCompressionName },
   { config, options }: ClientContext,
 ): Next<ClientState> {
   const { handshake } = state;
@@ -53,18 +67,19 @@ export function onCertificate(
     request,
     shown,
     ocspResponse,
+    compression: message.compression,
   }));
 }
 
 /** The server proves that it holds the key of its certificate. */
 export function onCertificateVerify(
-  { handshake, request, shown, ocspResponse }: ClientStateAt<'expect_certificate_verify'>,
+  { handshake, request, shown, ocspResponse, compression }: ClientStateAt<'expect_certificate_verify'>,
   message: Received<CertificateVerify>,
   { config }: ClientContext,
 ): Next<ClientState> {
   return checkCertificateVerify(message, 'server', shown.key, handshake.transcript.hash(), config, () => {
     handshake.transcript.add(message.raw);
-    const server = { identity: shown.identity, signatureScheme: message.algorithm, ocspResponse };
+    const server = { identity: shown.identity, signatureScheme: message.algorithm, ocspResponse, compression };
     return { at: 'expect_finished', handshake, request, server };
   });
 }

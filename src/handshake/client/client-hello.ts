@@ -97,7 +97,7 @@ function baseExtensions(
   return {
     ...(options.serverName !== undefined &&
       isDnsName(options.serverName) && { serverName: options.serverName.replace(/\.$/, '') }),
-    ...(config.requestOcsp && { statusRequest: true }),
+    ...((options.requestOcsp ?? config.requestOcsp) && { statusRequest: true }),
     supportedGroups: [...(grease ? [grease.group] : []), ...config.groups.map((g) => g.id)],
     signatureAlgorithms: schemes,
     ...(config.certificateSignatureSchemes.length > 0 && {
@@ -107,6 +107,9 @@ function baseExtensions(
     ...(config.certificateAuthorities.length > 0 && { certificateAuthorities: config.certificateAuthorities }),
     ...(config.recordSizeLimit !== undefined && { recordSizeLimit: config.recordSizeLimit }),
     ...(config.postHandshakeAuth && { postHandshakeAuth: true }),
+    ...(config.certificateCompression.length > 0 && {
+      compressCertificate: config.certificateCompression.map(({ id }) => id),
+    }),
     ...(options.ticketRequest !== undefined && { ticketRequest: options.ticketRequest }),
     keyShare: [...greaseShare, ...shares.map((s) => ({ group: s.group.id, keyExchange: s.share.publicValue }))],
     pskKeyExchangeModes: config.allowPskOnly

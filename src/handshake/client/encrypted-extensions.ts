@@ -28,7 +28,7 @@ export function onEncryptedExtensions(
   if (resumedFrom === undefined && pskIdentity === undefined)
     return { at: 'expect_certificate_or_request', handshake: next };
   const identity = resumedFrom?.server ?? { chain: [], authorized: true };
-  const server = { identity, signatureScheme: undefined, ocspResponse: undefined };
+  const server = { identity, signatureScheme: undefined, ocspResponse: undefined, compression: undefined };
   return { at: 'expect_finished', handshake: next, request: undefined, server };
 
   function requestedTypes({ hello: { extensions: x } }: Offer): ReadonlySet<number> {

@@ -1,9 +1,11 @@
-import { equalConstantTime, type Secret } from '../../bytes/index.ts';
+import { copyOf, equalConstantTime, type Secret } from '../../bytes/index.ts';
 import { peerFault } from '../../errors/index.ts';
 import { finishedMac, type MainStage, trafficKeys } from '../../schedule/index.ts';
-import { encodeHandshakeMessage, type Finished } from '../../wire/index.ts';
+import { type CertificateRequest, encodeHandshakeMessage, type Finished } from '../../wire/index.ts';
+import type { ClientConfig } from '../config.ts';
 import type { Next, Received } from '../context.ts';
 import { logSecret } from '../key-log.ts';
+import { acceptedSchemes } from '../own-certificate.ts';
 import { showCertificate } from './show-certificate.ts';
 import type { ClientConnected, ClientContext, ClientState, ClientStateAt } from './states.ts';
 
@@ -52,7 +54,7 @@ export function onFinished(
     send(encodeHandshakeMessage({ type: 'finished', verifyData }));
     handshake.clientHandshakeSecret.wipe();
     out.setWriteKeys('application', trafficKeys(kdf, secrets.client, suite.aead));
-    return connect(state, secrets, cx);
+    return connect(state, secrets, { finished: verifyData, peerFinished: copyOf(message.verifyData) }, cx);
   };
   if (request === undefined) return finish();
   return showCertificate(request, config, transcript, send, finish, secrets);
@@ -66,8 +68,9 @@ interface ApplicationSecrets {
 }
 
 function connect(
-  { handshake, server }: ClientStateAt<'expect_finished'>,
+  { handshake, server, request }: ClientStateAt<'expect_finished'>,
   secrets: ApplicationSecrets,
+  proofs: Pick<ClientConnected['info'], 'finished' | 'peerFinished'>,
   { config, options }: ClientContext,
 ): ClientConnected {
   const { kdf, suite, transcript, resumedFrom, group } = handshake;
@@ -103,6 +106,14 @@ function connect(
       ocspResponse: server.ocspResponse,
       ticketRequest: options.ticketRequest,
       expectedTickets: handshake.expectedTickets,
+      ...proofs,
+      sharedSignatureSchemes: request === undefined ? [] : sharedSchemes(request, config),
+      certificateCompression: server.compression,
     },
   };
+}
+
+function sharedSchemes({ extensions }: CertificateRequest, config: ClientConfig): readonly number[] {
+  const accepted = acceptedSchemes(config);
+  return extensions.signatureAlgorithms!.filter((scheme) => accepted.includes(scheme));
 }

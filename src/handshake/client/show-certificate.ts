@@ -2,9 +2,10 @@ import type { Credential } from '../../crypto/index.ts';
 import { signatureInput } from '../../peer-auth/index.ts';
 import type { Transcript } from '../../schedule/index.ts';
 import { type CertificateRequest, encodeHandshakeMessage } from '../../wire/index.ts';
+import { packCertificate } from '../certificate-compression.ts';
 import type { ClientConfig } from '../config.ts';
 import { ask, holding, type Next } from '../context.ts';
-import { chooseScheme, encodeCertificate } from '../own-certificate.ts';
+import { certificateMessage, chooseScheme, encodeCertificate } from '../own-certificate.ts';
 
 /**
  * Certificate and CertificateVerify with the first certificate whose key the server accepts, or a Certificate without any.
@@ -25,7 +26,13 @@ export function showCertificate<S>(
   const show = (chosen: Credential | undefined): Next<S> => {
     const candidates = chosen ? [chosen] : config.credentials;
     const credential = candidates.find((c) => chooseScheme(c, signatureSchemes) !== undefined);
-    send(encodeCertificate(credential, request.extensions.statusRequest === true, request.context));
+    const staple = request.extensions.statusRequest ? credential?.ocspResponse : undefined;
+    // During the handshake the context is empty, so that the message can be kept; later it is another each time.
+    const message =
+      credential !== undefined && request.context.length === 0
+        ? certificateMessage(credential, staple)
+        : encodeCertificate(credential, staple, request.context);
+    send(packCertificate(message, request.extensions.compressCertificate, config).message);
     if (credential === undefined) return then();
     const algorithm = chooseScheme(credential, signatureSchemes)!;
     const signed = credential.signer.sign(algorithm, signatureInput('client', transcript.hash()));

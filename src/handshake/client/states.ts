@@ -1,5 +1,5 @@
 import type { Secret } from '../../bytes/index.ts';
-import type { Kdf, KeyExchange, KeyShare } from '../../crypto/index.ts';
+import type { CertificateCompressionName, Kdf, KeyExchange, KeyShare } from '../../crypto/index.ts';
 import type { PeerIdentity } from '../../peer-auth/index.ts';
 import type { HandshakeStage, Transcript } from '../../schedule/index.ts';
 import type { ClientTicket } from '../../tickets/index.ts';
@@ -9,7 +9,7 @@ import { type Connected, onKeyUpdate } from '../connected.ts';
 import type { HandlerTable, Output } from '../context.ts';
 import type { ReadyPsk } from '../external-psk.ts';
 import type { ShownCertificate } from '../peer-certificate.ts';
-import { onCertificate, onCertificateRequest, onCertificateVerify } from './authenticate.ts';
+import { onCertificate, onCertificateRequest, onCertificateVerify, onCompressedCertificate } from './authenticate.ts';
 import { onEncryptedExtensions } from './encrypted-extensions.ts';
 import { onFinished } from './finish.ts';
 import { onHelloRetryRequest } from './hello-retry.ts';
@@ -30,6 +30,7 @@ export type ClientState =
       readonly request: CertificateRequest | undefined;
       readonly shown: ShownCertificate;
       readonly ocspResponse: Uint8Array | undefined;
+      readonly compression: CertificateCompressionName | undefined;
     }
   | {
       readonly at: 'expect_finished';
@@ -86,6 +87,7 @@ export interface AuthenticatedServer {
   readonly identity: PeerIdentity;
   readonly signatureScheme: number | undefined;
   readonly ocspResponse: Uint8Array | undefined;
+  readonly compression: CertificateCompressionName | undefined;
 }
 
 export interface ClientConnected extends Connected {
@@ -117,8 +119,12 @@ export const clientHandlers: HandlerTable<ClientState, ClientContext> = {
   expect_server_hello: { server_hello: onServerHello, hello_retry_request: onHelloRetryRequest },
   expect_second_server_hello: { server_hello: onSecondServerHello },
   expect_encrypted_extensions: { encrypted_extensions: onEncryptedExtensions },
-  expect_certificate_or_request: { certificate: onCertificate, certificate_request: onCertificateRequest },
-  expect_certificate: { certificate: onCertificate },
+  expect_certificate_or_request: {
+    certificate: onCertificate,
+    compressed_certificate: onCompressedCertificate,
+    certificate_request: onCertificateRequest,
+  },
+  expect_certificate: { certificate: onCertificate, compressed_certificate: onCompressedCertificate },
   expect_certificate_verify: { certificate_verify: onCertificateVerify },
   expect_finished: { finished: onFinished },
   connected: {

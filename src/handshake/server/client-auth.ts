@@ -1,5 +1,6 @@
 import { peerFault } from '../../errors/index.ts';
-import type { Certificate, CertificateRequest, CertificateVerify } from '../../wire/index.ts';
+import type { Certificate, CertificateRequest, CertificateVerify, CompressedCertificate } from '../../wire/index.ts';
+import { unpackCertificate } from '../certificate-compression.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Next, Received } from '../context.ts';
 import { checkCertificateVerify, judgeCertificate } from '../peer-certificate.ts';
@@ -7,7 +8,7 @@ import type { ServerContext, ServerState, ServerStateAt } from './states.ts';
 
 /** @spec rfc9846#section-4.4.2 */
 export function certificateRequest(config: ServerConfig, context: Uint8Array): CertificateRequest {
-  const { signatureSchemes, certificateSignatureSchemes, verifier } = config;
+  const { signatureSchemes, certificateSignatureSchemes, certificateCompression, verifier } = config;
   return {
     type: 'certificate_request',
     context,
@@ -17,6 +18,7 @@ export function certificateRequest(config: ServerConfig, context: Uint8Array): C
         signatureAlgorithmsCert: [...signatureSchemes, ...certificateSignatureSchemes],
       }),
       ...(verifier?.authorities?.length && { certificateAuthorities: verifier.authorities }),
+      ...(certificateCompression.length > 0 && { compressCertificate: certificateCompression.map(({ id }) => id) }),
     },
   };
 }
@@ -44,6 +46,15 @@ export function onCertificate(
     flight,
     shown,
   }));
+}
+
+/** @spec rfc8879#section-4 */
+export function onCompressedCertificate(
+  state: ServerStateAt<'expect_certificate'>,
+  message: Received<CompressedCertificate>,
+  cx: ServerContext,
+): Next<ServerState> {
+  return onCertificate(state, unpackCertificate(message, cx.config), cx);
 }
 
 /** We ask for no extension in the Certificate of a client. */

@@ -1,8 +1,10 @@
 import { equal } from '../../bytes/index.ts';
-import { peerFault } from '../../errors/index.ts';
+import type { Credential } from '../../crypto/index.ts';
+import { peerFault, TlsUsageError } from '../../errors/index.ts';
 import { type EarlyStage, Transcript } from '../../schedule/index.ts';
 import { type ClientHello, NamedGroup, nameOf } from '../../wire/index.ts';
 import { ask, holding, type Next, type Received } from '../context.ts';
+import { answerOr, type Outcome, outcomeOf } from '../outcome.ts';
 import { decideEarlyData } from './early-data.ts';
 import { openRetryCookie, sendHelloRetryRequest } from './hello-retry.ts';
 import {
@@ -17,6 +19,9 @@ import { type AgreedPsk, type Redeemed, redeemTicket } from './redeem.ts';
 import { sendServerFlight } from './server-flight.ts';
 import type { Retry, ServerContext, ServerState, ServerStateAt } from './states.ts';
 
+/** How long `stapleOcsp` may keep a client waiting: an OCSP responder is asked over the network. Needs a clock with `after`. */
+const OCSP_DEADLINE_MS = 5_000;
+
 type Go = Extract<Decision, { kind: 'go' }>;
 
 /** The first ClientHello: whose is it? */
@@ -28,7 +33,10 @@ export function onClientHello(
   const { chooseConfig } = cx.config;
   if (chooseConfig === undefined) return onFirstHello(hello, cx);
   return ask('chooseConfig', chooseConfig(helloInfo(hello)), (config) => {
-    if (config !== undefined) cx.config = config;
+    if (config !== undefined) {
+      cx.config = config;
+      cx.out.useConfig(config);
+    }
     return onFirstHello(hello, cx);
   });
 }
@@ -89,7 +97,9 @@ function proceed(
         return decideEarlyData(hello, redeemed, alpn, cx, (earlyData) => {
           if (psk !== undefined) return sendServerFlight({ ...common, authentication: psk, earlyData }, cx);
           return withCredential(hello, decision, cx, (credential) =>
-            sendServerFlight({ ...common, authentication: { credential }, earlyData }, cx),
+            withStaple(hello, credential, cx, (ocspResponse) =>
+              sendServerFlight({ ...common, authentication: { credential, ocspResponse }, earlyData }, cx),
+            ),
           );
         });
       }),
@@ -120,7 +130,7 @@ function withCredential(
   hello: ClientHello,
   decision: Go,
   { config }: ServerContext,
-  then: (credential: NonNullable<ReturnType<typeof chooseCredential>>) => Next<ServerState>,
+  then: (credential: Credential) => Next<ServerState>,
 ): Next<ServerState> {
   // The same alert as for a wrong binder, so that nobody can try out which identities there are (rfc9846#appendix-F.6).
   const hasNone = config.credentials.length === 0 && config.chooseCredential === undefined;
@@ -138,7 +148,34 @@ function withCredential(
   });
 }
 
+/** @spec rfc9846#section-4.5.1.1 */
+function withStaple(
+  hello: ClientHello,
+  credential: Credential,
+  { config, out }: ServerContext,
+  then: (ocspResponse: Uint8Array | undefined) => Next<ServerState>,
+): Next<ServerState> {
+  if (!hello.extensions.statusRequest) return then(undefined);
+  const { clock, stapleOcsp } = config;
+  if (stapleOcsp === undefined) return then(credential.ocspResponse);
+  const question = outcomeOf(() => stapleOcsp(credential, helloInfo(hello)), { clock, deadlineMs: OCSP_DEADLINE_MS });
+  return ask('stapleOcsp', question, (outcome) => {
+    const fresh = answerOr(outcome, undefined, undefined);
+    const usable = fresh instanceof Uint8Array && fresh.length > 0 && fresh.length <= config.limits.certificateLength;
+    if (outcome.is !== 'answer' || (fresh !== undefined && !usable))
+      out.emit({ type: 'ocsp_failed', error: whyUnusable(outcome) });
+    return then(usable ? fresh : credential.ocspResponse);
+  });
+}
+
+function whyUnusable(outcome: Outcome<unknown>): unknown {
+  if (outcome.is === 'error') return outcome.error;
+  const why =
+    outcome.is === 'timeout' ? `did not answer within ${OCSP_DEADLINE_MS} ms` : 'gave no response of a fitting size';
+  return new TlsUsageError('ocsp.no_staple', `stapleOcsp ${why}`);
+}
+
 export type Authentication =
   | Redeemed
   | AgreedPsk
-  | { readonly credential: NonNullable<ReturnType<typeof chooseCredential>> };
+  | { readonly credential: Credential; readonly ocspResponse: Uint8Array | undefined };

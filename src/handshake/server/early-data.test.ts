@@ -22,7 +22,6 @@ const TICKET: NonNullable<EarlyDataFacts['ticket']> = {
 /** Sent 5 s after the ticket was issued, and received at once. */
 const GOOD: EarlyDataFacts = {
   windowMs: 10_000,
-  helloRetried: false,
   ticket: TICKET,
   identityIndex: 0,
   obfuscatedTicketAge: 6_000,
@@ -39,7 +38,6 @@ const TABLE: readonly (readonly [what: string, facts: Partial<EarlyDataFacts>, v
   [
     ['everything fits', {}, ISSUED + 5_000],
     ['off', { windowMs: undefined }, 'off'],
-    ['after a HelloRetryRequest', { helloRetried: true }, 'hello_retry_request'],
     ['a full handshake', { ticket: undefined }, 'not_resumed'],
     ['the second ticket', { identityIndex: 1 }, 'not_first_identity'],
     ['a ticket without', { ticket: { ...TICKET, maxEarlyDataSize: 0 } }, 'ticket_without_early_data'],

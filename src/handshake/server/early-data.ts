@@ -16,7 +16,6 @@ import type { ServerContext, ServerState, ServerStateAt } from './states.ts';
 export interface EarlyDataFacts {
   /** {@link ReplayGuard.windowMs}, in milliseconds; `undefined`: early data is off. */
   readonly windowMs: number | undefined;
-  readonly helloRetried: boolean;
   /** The ticket that was redeemed, its binder verified. */
   readonly ticket: Omit<TicketState, 'psk'> | undefined;
   readonly identityIndex: number;
@@ -37,7 +36,6 @@ export interface EarlyDataFacts {
 export function judgeEarlyData(facts: EarlyDataFacts): number | EarlyDataDecline {
   const { windowMs, ticket } = facts;
   if (windowMs === undefined) return 'off';
-  if (facts.helloRetried) return 'hello_retry_request';
   if (ticket === undefined) return 'not_resumed';
   if (facts.identityIndex !== 0) return 'not_first_identity';
   if (ticket.maxEarlyDataSize === 0) return 'ticket_without_early_data';
@@ -73,8 +71,6 @@ export function decideEarlyData(
   const now = clock.now();
   const sentAt = judgeEarlyData({
     windowMs: earlyData?.guard.windowMs,
-    // A second ClientHello with early_data has been refused before.
-    helloRetried: false,
     ticket: redeemed?.ticket,
     identityIndex: redeemed?.identityIndex ?? 0,
     obfuscatedTicketAge: psks?.identities[0]?.obfuscatedTicketAge ?? 0,

@@ -1,4 +1,4 @@
-import { equalConstantTime } from '../../bytes/index.ts';
+import { copyOf, equalConstantTime } from '../../bytes/index.ts';
 import { peerFault } from '../../errors/index.ts';
 import { finishedMac, trafficKeys } from '../../schedule/index.ts';
 import type { Finished } from '../../wire/index.ts';
@@ -59,6 +59,10 @@ export function onFinished(
       ocspResponse: undefined,
       ticketRequest: flight.ticketRequest,
       expectedTickets: flight.expectedTickets,
+      finished: flight.finished,
+      peerFinished: copyOf(message.verifyData),
+      sharedSignatureSchemes: flight.sharedSignatureSchemes,
+      certificateCompression: flight.certificateCompression,
     },
   };
 }

@@ -2,7 +2,14 @@ import { equal, equalConstantTime } from '../../bytes/index.ts';
 import { peerFault, TlsUsageError } from '../../errors/index.ts';
 import type { PeerIdentity } from '../../peer-auth/index.ts';
 import { finishedMac } from '../../schedule/index.ts';
-import { type Certificate, type CertificateVerify, encodeHandshakeMessage, type Finished } from '../../wire/index.ts';
+import {
+  type Certificate,
+  type CertificateVerify,
+  type CompressedCertificate,
+  encodeHandshakeMessage,
+  type Finished,
+} from '../../wire/index.ts';
+import { unpackCertificate } from '../certificate-compression.ts';
 import type { Next, Received } from '../context.ts';
 import { checkCertificateVerify, judgeCertificate } from '../peer-certificate.ts';
 import { certificateRequest, refuseExtensions } from './client-auth.ts';
@@ -49,7 +56,7 @@ export function onPostHandshakeCertificate(
   { config }: ServerContext,
 ): Next<ServerState> {
   const request = connected.postHandshakeAuth?.request;
-  if (request === undefined) throw peerFault('handshake.unexpected_message', 'a certificate that was not asked for');
+  if (request === undefined) throw notAskedFor();
   if (!equal(message.context, request.context)) throw peerFault('certificate.bad_context', 'not that of the request');
   refuseExtensions(message);
   request.transcript.add(message.raw);
@@ -64,6 +71,21 @@ export function onPostHandshakeCertificate(
     request,
     shown,
   }));
+}
+
+/** @spec rfc8879#section-4 */
+export function onPostHandshakeCompressedCertificate(
+  connected: ServerConnected,
+  message: Received<CompressedCertificate>,
+  cx: ServerContext,
+): Next<ServerState> {
+  // Before the work of decompressing it.
+  if (connected.postHandshakeAuth?.request === undefined) throw notAskedFor();
+  return onPostHandshakeCertificate(connected, unpackCertificate(message, cx.config), cx);
+}
+
+function notAskedFor(): Error {
+  return peerFault('handshake.unexpected_message', 'a certificate that was not asked for');
 }
 
 /** The client proves that it holds the key of its certificate. */

@@ -1,12 +1,13 @@
-import type { Kdf } from '../../crypto/index.ts';
+import type { CertificateCompressionName, Kdf } from '../../crypto/index.ts';
 import { signatureInput } from '../../peer-auth/index.ts';
 import { EarlyStage, finishedMac, type HandshakeStage, type Transcript, trafficKeys } from '../../schedule/index.ts';
 import { type ClientHello, encodeHandshakeMessage, type HandshakeMessage, ProtocolVersion } from '../../wire/index.ts';
-import type { EarlyDataRequest } from '../config.ts';
+import { packCertificate } from '../certificate-compression.ts';
+import type { EarlyDataRequest, ServerConfig } from '../config.ts';
 import { ask, holding, type Next, type Received } from '../context.ts';
 import { exchangeKeys } from '../key-exchange.ts';
 import { logSecret } from '../key-log.ts';
-import { certificateMessage, chooseScheme } from '../own-certificate.ts';
+import { acceptedSchemes, certificateMessage, chooseScheme } from '../own-certificate.ts';
 import { certificateRequest } from './client-auth.ts';
 import type { Authentication } from './client-hello.ts';
 import { acceptEarlyData } from './early-data.ts';
@@ -121,8 +122,9 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
     },
   });
 
-  const finish = (signatureScheme: number | undefined): ServerState => {
-    send({ type: 'finished', verifyData: finishedMac(kdf, serverHandshakeSecret, transcript.hash()) });
+  const finish = (signatureScheme?: number, certificateCompression?: CertificateCompressionName): ServerState => {
+    const verifyData = finishedMac(kdf, serverHandshakeSecret, transcript.hash());
+    send({ type: 'finished', verifyData });
     serverHandshakeSecret.wipe();
     const flight = startApplicationKeys(plan, stage, kdf, cx, {
       suite,
@@ -146,6 +148,9 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
         !('pskIdentity' in authentication),
       ticketRequest: hello.extensions.ticketRequest,
       expectedTickets,
+      certificateCompression,
+      finished: verifyData,
+      sharedSignatureSchemes: 'early' in authentication ? [] : sharedSchemes(hello, config),
     });
     const asked = psk === undefined && config.clientAuth !== 'none';
     if (asked) return { at: 'expect_certificate', flight };
@@ -154,21 +159,27 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
     return { at: earlyData === undefined ? 'expect_finished' : 'expect_end_of_early_data', flight, client };
   };
 
-  if ('early' in authentication) return finish(undefined);
+  if ('early' in authentication) return finish();
   if (config.clientAuth !== 'none') {
     send(certificateRequest(config, new Uint8Array(0)));
   }
-  const { credential } = authentication;
-  send(certificateMessage(credential, hello.extensions.statusRequest === true));
+  const { credential, ocspResponse } = authentication;
+  const certificate = certificateMessage(credential, ocspResponse);
+  const { message, compression } = packCertificate(certificate, hello.extensions.compressCertificate, config);
+  send(message);
   const algorithm = chooseScheme(credential, hello.extensions.signatureAlgorithms!)!;
   const secrets = [stage, clientHandshakeSecret, serverHandshakeSecret];
   const prove = (signature: Uint8Array): ServerState => {
     send({ type: 'certificate_verify', algorithm, signature });
-    return finish(algorithm);
+    return finish(algorithm, compression);
   };
   return holding(secrets, () =>
     ask('sign', credential.signer.sign(algorithm, signatureInput('server', transcript.hash())), prove, secrets),
   );
+}
+
+function sharedSchemes({ extensions }: ClientHello, config: ServerConfig): readonly number[] {
+  return acceptedSchemes(config).filter((scheme) => extensions.signatureAlgorithms?.includes(scheme));
 }
 
 /** From here on the server writes under application keys; it still reads under the client's handshake keys. */

@@ -1,5 +1,5 @@
 import type { Secret } from '../../bytes/index.ts';
-import type { Kdf } from '../../crypto/index.ts';
+import type { CertificateCompressionName, Kdf } from '../../crypto/index.ts';
 import type { PeerIdentity } from '../../peer-auth/index.ts';
 import type { MainStage, Transcript } from '../../schedule/index.ts';
 import type { ConnectionTickets, TicketState } from '../../tickets/index.ts';
@@ -9,13 +9,14 @@ import { type Connected, onKeyUpdate } from '../connected.ts';
 import type { HandlerTable, Output } from '../context.ts';
 import type { ConnectionInfo } from '../events.ts';
 import type { ShownCertificate } from '../peer-certificate.ts';
-import { onCertificate, onCertificateVerify } from './client-auth.ts';
+import { onCertificate, onCertificateVerify, onCompressedCertificate } from './client-auth.ts';
 import { onClientHello, onSecondClientHello } from './client-hello.ts';
 import { onEndOfEarlyData } from './early-data.ts';
 import { onFinished } from './finish.ts';
 import {
   onPostHandshakeCertificate,
   onPostHandshakeCertificateVerify,
+  onPostHandshakeCompressedCertificate,
   onPostHandshakeFinished,
 } from './post-handshake-auth.ts';
 
@@ -82,6 +83,11 @@ export interface ServerFlight {
   /** RFC 9149: what the client asked for, and what it was told to expect. */
   readonly ticketRequest: ConnectionInfo['ticketRequest'];
   readonly expectedTickets: number | undefined;
+  /** verify_data of our Finished. */
+  readonly finished: Uint8Array;
+  readonly sharedSignatureSchemes: readonly number[];
+  /** How our certificate was sent. */
+  readonly certificateCompression: CertificateCompressionName | undefined;
   /** Whether this client can be asked for a certificate after the handshake. */
   readonly canAuthenticateLater: boolean;
 }
@@ -140,10 +146,14 @@ export const serverHandlers: HandlerTable<ServerState, ServerContext> = {
   expect_client_hello: { client_hello: onClientHello },
   expect_second_client_hello: { client_hello: onSecondClientHello },
   expect_end_of_early_data: { end_of_early_data: onEndOfEarlyData },
-  expect_certificate: { certificate: onCertificate },
+  expect_certificate: { certificate: onCertificate, compressed_certificate: onCompressedCertificate },
   expect_certificate_verify: { certificate_verify: onCertificateVerify },
   expect_finished: { finished: onFinished },
-  connected: { certificate: onPostHandshakeCertificate, key_update: onKeyUpdate },
+  connected: {
+    certificate: onPostHandshakeCertificate,
+    compressed_certificate: onPostHandshakeCompressedCertificate,
+    key_update: onKeyUpdate,
+  },
   expect_post_handshake_certificate_verify: { certificate_verify: onPostHandshakeCertificateVerify },
   expect_post_handshake_finished: { finished: onPostHandshakeFinished },
 };

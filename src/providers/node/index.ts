@@ -2,6 +2,7 @@
 
 import type { CryptoProvider } from '../../crypto/index.ts';
 import { aead } from './aead.ts';
+import { certificateCompression } from './compression.ts';
 import { kdf } from './hash.ts';
 import { keyExchange } from './key-exchange.ts';
 import { random } from './random.ts';
@@ -21,6 +22,7 @@ export const nodeCrypto: CryptoProvider = {
   kdf,
   aead,
   keyExchange,
+  compression: certificateCompression,
   publicKey,
   certificateKey,
 };

@@ -9,6 +9,7 @@ import { ExtensionType } from '../registry.ts';
 import { alpn, alpnSelected } from './application-layer-protocol-negotiation.ts';
 import { certificateAuthorities } from './certificate-authorities.ts';
 import type { ExtensionCodec } from './codec.ts';
+import { compressCertificate } from './compress-certificate.ts';
 import { cookie } from './cookie.ts';
 import { earlyData, maxEarlyDataSize } from './early-data.ts';
 import { keyShareEntry, keyShareGroup, keyShareList } from './key-share.ts';
@@ -101,6 +102,7 @@ export const CLIENT_HELLO: ExtensionTable<ClientHelloExtensions> = {
     recordSizeLimit,
     certificateAuthorities,
     postHandshakeAuth,
+    compressCertificate,
     ticketRequest,
     cookie,
     pskKeyExchangeModes,
@@ -143,6 +145,7 @@ export const CERTIFICATE_REQUEST: ExtensionTable<CertificateRequestExtensions> =
     signatureAlgorithmsCert,
     certificateAuthorities,
     statusRequest: statusRequestEmpty,
+    compressCertificate,
   },
 };
 

@@ -6,6 +6,7 @@ import { readCertificate, writeCertificate } from './certificate.ts';
 import { readCertificateRequest, writeCertificateRequest } from './certificate-request.ts';
 import { readCertificateVerify, writeCertificateVerify } from './certificate-verify.ts';
 import { readClientHello, writeClientHello } from './client-hello.ts';
+import { readCompressedCertificate, writeCompressedCertificate } from './compressed-certificate.ts';
 import { readEncryptedExtensions, writeEncryptedExtensions } from './encrypted-extensions.ts';
 import { readEndOfEarlyData, writeEndOfEarlyData } from './end-of-early-data.ts';
 import { readFinished, writeFinished } from './finished.ts';
@@ -47,6 +48,8 @@ function readBody(handshakeType: number, body: Uint8Array, r: Reader): Handshake
       return readEncryptedExtensions(r);
     case HandshakeType.certificate:
       return readCertificate(r);
+    case HandshakeType.compressed_certificate:
+      return readCompressedCertificate(r);
     case HandshakeType.certificate_request:
       return readCertificateRequest(r);
     case HandshakeType.certificate_verify:
@@ -91,6 +94,8 @@ export function encodeHandshakeMessage(message: HandshakeMessage): Uint8Array {
       return encode(HandshakeType.encrypted_extensions, message, writeEncryptedExtensions);
     case 'certificate':
       return encode(HandshakeType.certificate, message, writeCertificate);
+    case 'compressed_certificate':
+      return encode(HandshakeType.compressed_certificate, message, writeCompressedCertificate);
     case 'certificate_request':
       return encode(HandshakeType.certificate_request, message, writeCertificateRequest);
     case 'certificate_verify':

@@ -41,6 +41,8 @@ const ticket = (nonce: Uint8Array, value: Uint8Array, extensions = zeros(0)) =>
   ] as const;
 const certificate = (context: Uint8Array, ...entries: Uint8Array[]) =>
   [HandshakeType.certificate, concat(vector(1, context), vector(3, ...entries))] as const;
+const compressedCertificate = (compressed: Uint8Array) =>
+  [HandshakeType.compressed_certificate, concat(zeros(5), vector(3, compressed))] as const;
 const entry = (der: Uint8Array, extensions = zeros(0)) => concat(vector(3, der), vector(2, extensions));
 const psk = (identity: Uint8Array) => concat(vector(2, identity), zeros(4));
 const offeredPsks = (identities: Uint8Array[], binders: Uint8Array[]) =>
@@ -165,6 +167,17 @@ const CASES: readonly Case[] = [
   no('OCSP response: 0', certificate(zeros(0), entry(zeros(1), extension(5, Uint8Array.of(1, 0, 0, 0))))),
   yes('OCSP response: 1', certificate(zeros(0), entry(zeros(1), extension(5, Uint8Array.of(1, 0, 0, 1, 0))))),
   no('OCSP response: another type', certificate(zeros(0), entry(zeros(1), extension(5, Uint8Array.of(2, 0, 0, 1, 0))))),
+
+  no('compress_certificate: no algorithm', inClientHello(ExtensionType.compress_certificate, vector(1))),
+  no('compress_certificate: half an algorithm', inClientHello(ExtensionType.compress_certificate, vector(1, zeros(3)))),
+  yes('compress_certificate: 254', inClientHello(ExtensionType.compress_certificate, vector(1, zeros(254)))),
+  no('compressed_certificate_message: 0', compressedCertificate(zeros(0))),
+  yes('compressed_certificate_message: 1', compressedCertificate(zeros(1))),
+  yes('compressed_certificate_message: more than 2^16', compressedCertificate(zeros(0x10001))),
+  no('CompressedCertificate: a byte behind it', [
+    HandshakeType.compressed_certificate,
+    concat(compressedCertificate(zeros(1))[1], zeros(1)),
+  ]),
 
   yes('signature: 0', [HandshakeType.certificate_verify, concat(zeros(2), vector(2))]),
   yes('signature: 2^16-1', [HandshakeType.certificate_verify, concat(zeros(2), vector(2, zeros(0xffff)))]),

@@ -55,6 +55,7 @@ const clientHello: fc.Arbitrary<ClientHello> = fc.record({
       recordSizeLimit: u16,
       certificateAuthorities: some(bytes(1, 12)),
       postHandshakeAuth: yes,
+      compressCertificate: some(u16),
       keyShare: some(keyShare, 0),
       pskKeyExchangeModes: some(u8),
       earlyData: yes,
@@ -114,6 +115,7 @@ const messages: { [T in MessageType]: fc.Arbitrary<Extract<HandshakeMessage, { t
         signatureAlgorithms: some(u16),
         signatureAlgorithmsCert: some(u16),
         certificateAuthorities: some(bytes(1, 12)),
+        compressCertificate: some(u16),
       },
       optional,
     ),
@@ -128,6 +130,12 @@ const messages: { [T in MessageType]: fc.Arbitrary<Extract<HandshakeMessage, { t
       ),
       { maxLength: 3 },
     ),
+  }),
+  compressed_certificate: fc.record({
+    type: fc.constant('compressed_certificate' as const),
+    algorithm: u16,
+    uncompressedLength: fc.integer({ min: 0, max: 0xffffff }),
+    compressed: bytes(1, 80),
   }),
   certificate_verify: fc.record({
     type: fc.constant('certificate_verify' as const),

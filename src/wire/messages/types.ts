@@ -29,6 +29,8 @@ export interface ClientHelloExtensions {
   /** Distinguished names in DER. */
   readonly certificateAuthorities?: readonly Uint8Array[];
   readonly postHandshakeAuth?: true;
+  /** Code points, in the client's order. */
+  readonly compressCertificate?: readonly number[];
   readonly keyShare?: readonly KeyShareEntry[];
   readonly pskKeyExchangeModes?: readonly number[];
   readonly earlyData?: true;
@@ -115,6 +117,7 @@ export interface CertificateRequestExtensions {
   readonly signatureAlgorithms?: readonly number[];
   readonly signatureAlgorithmsCert?: readonly number[];
   readonly certificateAuthorities?: readonly Uint8Array[];
+  readonly compressCertificate?: readonly number[];
 }
 
 export interface CertificateRequest {
@@ -135,6 +138,15 @@ export interface Certificate {
   readonly type: 'certificate';
   readonly context: Uint8Array;
   readonly entries: readonly CertificateEntry[];
+}
+
+/** A Certificate in fewer bytes. */
+export interface CompressedCertificate {
+  readonly type: 'compressed_certificate';
+  readonly algorithm: number;
+  /** Of the Certificate without its header, in bytes. */
+  readonly uncompressedLength: number;
+  readonly compressed: Uint8Array;
 }
 
 export interface CertificateVerify {
@@ -175,6 +187,7 @@ export type HandshakeMessage =
   | EncryptedExtensions
   | CertificateRequest
   | Certificate
+  | CompressedCertificate
   | CertificateVerify
   | Finished
   | NewSessionTicket
