@@ -1,5 +1,5 @@
-import { TlsAlertError } from '../errors/index.ts';
 import type { MaybePromise } from '../crypto/index.ts';
+import { TlsAlertError } from '../errors/index.ts';
 import { codedError } from './errors.ts';
 
 /**

@@ -1,17 +1,14 @@
-import type { EventEmitter } from 'node:events';
 import { X509Certificate } from 'node:crypto';
+import type { EventEmitter } from 'node:events';
 import type { ServerConfig } from '../connection/index.ts';
 import type { HashName, MaybePromise } from '../crypto/index.ts';
 import { bytesOf, typeError, wrongType } from './argument.ts';
-import type { SecureContext } from './context.ts';
+import { SecureContext } from './context.ts';
 import { answerOf, isThenable, type NodeCallback, ofProgram, ProgramFailure } from './program-answer.ts';
 import type { TLSSocket } from './socket.ts';
 
-/** Answers by callback or by promise; nothing: the context of the server. */
-export type SniCallback = (
-  servername: string,
-  callback: NodeCallback<SecureContext | null>,
-) => void | Promise<SecureContext | null | undefined | void>;
+/** Answers with a context by callback or by promise; with nothing: the context of the server. */
+export type SniCallback = (servername: string, callback: NodeCallback<SecureContext | null>) => unknown;
 
 /** One of `protocols`, or `undefined` to refuse the connection with `no_application_protocol`; or a promise of it. */
 export type AlpnCallback = (question: {
@@ -38,22 +35,26 @@ export type OcspListener = (
   certificate: Buffer,
   issuer: Buffer | null,
   callback: NodeCallback<Uint8Array | null>,
-) => void | Promise<Uint8Array | null | undefined | void>;
+) => unknown;
 
-/** Asks `SNICallback`. `isContext` tells ours from others. */
-export function askSni(
-  ask: SniCallback,
-  servername: string,
-  isContext: (value: unknown) => value is SecureContext,
-): MaybePromise<SecureContext | undefined> {
+/** Goes on at once where the answer is there. */
+export function andThen<T, R>(answer: MaybePromise<T>, next: (answer: T) => MaybePromise<R>): MaybePromise<R> {
+  return answer instanceof Promise ? answer.then(next) : next(answer);
+}
+
+/** Asks `SNICallback`. */
+export function askSni(ask: SniCallback, servername: string): MaybePromise<SecureContext | undefined> {
   const check = (context: unknown): SecureContext | undefined => {
     if (!context) return undefined;
-    if (isContext(context)) return context;
+    if (context instanceof SecureContext) return context;
     // As Node says it, and also of what it takes for nothing: a client must not get another certificate by a mistake in the program.
     throw new ProgramFailure(new TypeError('Invalid SNI context'));
   };
-  const answer = answerOf<unknown>((callback) => ask(servername, callback as NodeCallback<SecureContext | null>), ask.length < 2);
-  return answer instanceof Promise ? answer.then(check) : check(answer);
+  const answer = answerOf<unknown>(
+    (callback) => ask(servername, callback as NodeCallback<SecureContext | null>),
+    ask.length < 2,
+  );
+  return andThen(answer, check);
 }
 
 /** Asks `ALPNCallback`. */
@@ -87,7 +88,8 @@ export function askPsk(ask: ServerPskCallback, socket: TLSSocket, identity: Uint
   } catch {
     return undefined;
   }
-  const check = (answer: unknown): Psk => (answer === null || answer === undefined ? undefined : ofProgram(() => pskOf(answer, identity)));
+  const check = (answer: unknown): Psk =>
+    answer === null || answer === undefined ? undefined : ofProgram(() => pskOf(answer, identity));
   const answer = ofProgram(() => ask(socket, name));
   return isThenable<unknown>(answer) ? Promise.resolve(answer).then(check, failed) : check(answer);
 }
@@ -103,18 +105,20 @@ function pskOf(answer: unknown, identity: Uint8Array): Psk {
 
 /** Asks the listeners of `OCSPRequest`, which are called like those of any event. */
 export function askOcsp(server: EventEmitter, chain: readonly Uint8Array[]): MaybePromise<Uint8Array | undefined> {
+  if (server.listenerCount('OCSPRequest') === 0) return undefined;
   const listeners = server.rawListeners('OCSPRequest') as OcspListener[];
-  if (listeners.length === 0) return undefined;
   const certificate = Buffer.from(chain[0]!);
   const issuer = issuerOf(chain);
   const answer = answerOf<Uint8Array | null>(
     (callback) => {
+      // A server that stands for another one passes the event on to listeners there.
+      if (listeners.length === 0) return void server.emit('OCSPRequest', certificate, issuer, callback);
       const answers = listeners.map((listener) => listener.call(server, certificate, issuer, callback));
       return answers.find(isThenable);
     },
-    listeners.every((listener) => listener.length < 3),
+    listeners.length > 0 && listeners.every((listener) => listener.length < 3),
   );
-  return answer instanceof Promise ? answer.then((response) => response ?? undefined) : (answer ?? undefined);
+  return andThen(answer, (response) => response ?? undefined);
 }
 
 /** `null` when the chain does not have it, as for a certificate that is its own. */

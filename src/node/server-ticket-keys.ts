@@ -149,7 +149,10 @@ function holding(ring: TicketKeyRing, master?: Uint8Array): Held {
 export function mastersOf(name: string, keys: TicketKeyInput): TicketMasters {
   const list: readonly unknown[] = Array.isArray(keys) ? keys : [keys];
   if (list.length === 0 || list.length > MAX_RINGS) {
-    throw typeError('ERR_INVALID_ARG_VALUE', `The argument '${name}' must hold 1 to ${MAX_RINGS} keys. Received ${list.length}`);
+    throw typeError(
+      'ERR_INVALID_ARG_VALUE',
+      `The argument '${name}' must hold 1 to ${MAX_RINGS} keys. Received ${list.length}`,
+    );
   }
   return list.map((key) => {
     const bytes = bytesOf(name, key);
