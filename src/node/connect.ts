@@ -156,6 +156,8 @@ class ClientOwner implements SocketOwner {
 
   onFailure(socket: TLSSocket, error: Error): Error {
     const { localAddress } = socket;
+    // Whatever it was that the server, or we, did not like: the next attempt is to be another one.
+    if (this.#session !== undefined && !('syscall' in error)) this.#cache?.dropSession(this.#origin, this.#session);
     return 'syscall' in error || !('code' in error && error.code === 'ECONNRESET')
       ? error
       : Object.assign(error, this.#target, { localAddress });
