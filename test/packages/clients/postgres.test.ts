@@ -71,10 +71,14 @@ test('pg and postgres.js', async (t) => {
     const sql = postgres({ ...options, socket: () => open() } as object);
     assert.deepEqual([...(await sql.unsafe(inUse))], [{ version: 'TLSv1.3', ssl: true }]);
     const dropped = once(sockets.at(-1)!, 'close');
-    await assert.rejects(sql`SELECT pg_terminate_backend(pg_backend_pid())`);
+    const [session] = await sql`SELECT pg_backend_pid() AS pid`;
+    const killer = new pg.Client({ ...login, stream: stream() } as pg.ClientConfig);
+    await killer.connect();
+    await killer.query(`SELECT pg_terminate_backend(${session!['pid']})`);
     await dropped;
     assert.equal((await sql`SELECT 1 AS one`)[0]!['one'], 1);
-    assert.equal(sockets.length, before + 2);
+    assert.equal(sockets.length, before + 3);
+    await killer.end();
     await sql.end();
 
     const refused = postgres({ ...options, socket: () => open({ ca: wrongCa }) } as object);

@@ -116,8 +116,13 @@ export async function startMariadb(t: TestContext): Promise<RealServer> {
   const init = join(folder, 'init.sql');
   writeFileSync(
     init,
-    `CREATE USER IF NOT EXISTS tessera@'%' IDENTIFIED BY 'secret' REQUIRE SSL; GRANT ALL ON *.* TO tessera@'%';
-CREATE USER IF NOT EXISTS inside@'%' IDENTIFIED BY 'secret';\n`,
+    // One statement on each line.
+    [
+      "CREATE USER IF NOT EXISTS tessera@'%' IDENTIFIED BY 'secret' REQUIRE SSL;",
+      "GRANT ALL ON *.* TO tessera@'%';",
+      "CREATE USER IF NOT EXISTS inside@'%' IDENTIFIED BY 'secret';",
+      '',
+    ].join('\n'),
   );
   const port = await freePort();
   return serve(t, port, {
