@@ -114,6 +114,10 @@ export function attach(server: AttachableServer, options: AttachOptions = {}): A
     throw new TlsUsageError('attach.twice', 'this server speaks TLS already: attach was called with it before');
   const tls = 'setSecureContext' in server ? attachSecure(server, options) : attachPlain(server, options);
   attachedServers.add(server);
+  Object.assign(server, {
+    _getServerData: () => tls._getServerData(),
+    _setServerData: (data: Parameters<typeof tls._setServerData>[0]) => tls._setServerData(data),
+  });
   const { closeAllConnections } = server as Partial<HttpServer>;
   if (closeAllConnections !== undefined) {
     Object.assign(server, {

@@ -6,19 +6,15 @@ export const MAX_TIMEOUT = 2_147_483_647;
 
 /** Options of node:tls that change who is trusted or what is negotiated, and that are not here yet. */
 const UNSUPPORTED: readonly string[] = [
-  'ALPNCallback',
-  'SNICallback',
   'checkServerIdentity',
   'clientCertEngine',
   'crl',
   'pfx',
   'privateKeyEngine',
   'privateKeyIdentifier',
-  'pskCallback',
   'requestOCSP',
   'secureOptions',
   'secureProtocol',
-  'ticketKeys',
 ];
 
 /**

@@ -14,6 +14,7 @@ import {
 import { publishEvent } from './diagnostics.ts';
 import { type EarlyDataOutcome, type EarlySender, earlyInfo } from './early-data.ts';
 import { codedError, type TlsError, toNodeError } from './errors.ts';
+import { ProgramFailure } from './program-answer.ts';
 
 /** What a `ticketIssued` event tells about one NewSessionTicket message. The ticket itself stays out of logs. */
 export interface IssuedTicket {
@@ -434,6 +435,10 @@ export class TLSSocket extends Duplex {
   }
 
   #engineFailed(error: TlsAlertError | TlsPeerAlertError): void {
+    if (error instanceof ProgramFailure) {
+      this.#fail(error.given);
+      return;
+    }
     const alert = this.#engine!.pull();
     if (alert !== undefined && this.#transport.writable) {
       this.#transport.write(alert);
