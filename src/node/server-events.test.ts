@@ -6,7 +6,7 @@ import { test } from 'node:test';
 import * as nodeTls from 'node:tls';
 import { makeIdentity } from '../../test/support/certificates.ts';
 import { listen } from '../../test/support/visits.ts';
-import { createServer, Server, type TLSSocket } from './index.ts';
+import { createSecureContext, createServer, Server, type TLSSocket } from './index.ts';
 
 test('a Server is made with new and without, and is one of node:net', () => {
   for (const server of [new Server(), Server(), createServer(), createServer({}), new Server({}, () => {})]) {
@@ -46,6 +46,47 @@ test('a handshake that takes too long is reported once, with its code', async (t
   client.resume();
   await once(client, 'close');
   assert.deepEqual(errors, ['ERR_TLS_HANDSHAKE_TIMEOUT']);
+});
+
+test('an SNICallback that never answers is a handshake that takes too long', async (t) => {
+  const { server, visit } = await listen(t, { handshakeTimeout: 20, SNICallback: () => {} });
+  const failed = once(server, 'tlsClientError') as Promise<[Error & { code?: string }]>;
+  await assert.rejects(visit(), { code: 'ECONNRESET' });
+  assert.equal((await failed)[0].code, 'ERR_TLS_HANDSHAKE_TIMEOUT');
+});
+
+test('what asks by callback takes a promise too', async (t) => {
+  const other = await makeIdentity('p256', ['other.test']);
+  const context = createSecureContext({ cert: other.certificatePem, key: other.keyPem });
+  const psk = { identity: Buffer.from('älice'), key: Buffer.alloc(48, 7), hash: 'sha384' as const };
+  const { visit } = await listen(t, {
+    SNICallback: async (name: string) => (name === 'other.test' ? context : undefined),
+    ALPNCallback: async ({ protocols }) => protocols.find((protocol) => protocol === 'b'),
+    pskCallback: async (socket, identity) => {
+      assert.equal(socket.encrypted, true);
+      return identity === 'älice' ? { psk: psk.key, hash: psk.hash } : undefined;
+    },
+  });
+  const ca = other.certificatePem;
+  const { client } = await visit({ servername: 'other.test', ca, ALPNProtocols: ['a', 'b'] });
+  assert.equal(client.alpnProtocol, 'b');
+  await visit();
+  await assert.rejects(visit({ ALPNProtocols: ['a'] }), { code: 'ERR_SSL_TLSV1_ALERT_NO_APPLICATION_PROTOCOL' });
+  const known = await visit({ psks: [psk] });
+  assert.deepEqual(known.server.connectionInfo?.pskIdentity, new Uint8Array(psk.identity));
+  const unknown = await visit({ psks: [{ ...psk, identity: Buffer.from([0xff, 0xfe]) }] });
+  assert.equal(unknown.server.connectionInfo?.pskIdentity, undefined, 'no text, so not asked about');
+});
+
+test('a promise that is rejected ends the connection as an error does', async (t) => {
+  const reject = (): Promise<never> => Promise.reject(new Error('no'));
+  for (const options of [{ SNICallback: reject }, { ALPNCallback: reject }, { pskCallback: reject }]) {
+    const { server, visit } = await listen(t, options);
+    const failed = once(server, 'tlsClientError') as Promise<[Error]>;
+    const psks = [{ identity: Buffer.from('a'), key: Buffer.alloc(16, 7), hash: 'sha256' as const }];
+    await assert.rejects(visit({ ALPNProtocols: ['a'], psks }), { code: 'ECONNRESET' });
+    assert.equal((await failed)[0].message, 'no');
+  }
 });
 
 test('tlsClientError tells who it was, of a socket that is destroyed', async (t) => {

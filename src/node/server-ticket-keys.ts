@@ -82,8 +82,9 @@ export class ServerTicketKeys implements TicketSealer {
     const chosen = masters.map((master) => this.#holding(master, undefined));
     const gone = this.#held.filter(({ ring }) => !chosen.some((held) => held.ring === ring));
     if (revoke) for (const { ring } of gone) ring.destroy('all');
-    const until = Date.now() + 1_000 * this.#openForSeconds;
-    const former = gone.map((held) => (held.master === undefined ? held : { ...held, until: held.until ?? until }));
+    const former = gone.map((held) =>
+      held.master === undefined ? held : { ...held, until: held.until ?? lastOf(held) },
+    );
     this.#held = [...chosen, ...(revoke ? [] : former)].slice(0, MAX_RINGS);
   }
 
@@ -106,7 +107,7 @@ export class ServerTicketKeys implements TicketSealer {
   }
 
   maxLifetimeSeconds(now: number): number {
-    return Math.min(this.#held[0]!.sealer.maxLifetimeSeconds(now), this.#openForSeconds);
+    return this.#held[0]!.sealer.maxLifetimeSeconds(now);
   }
 
   seal(state: TicketState, now: number, request: SealRequest): Uint8Array | undefined {
@@ -135,6 +136,12 @@ export class ServerTicketKeys implements TicketSealer {
     const derive = { master, openForSeconds: this.#openForSeconds };
     return { ...holding(new TicketKeyRing({ crypto: nodeCrypto, derive }), master), until };
   }
+}
+
+/** When the last ticket that it sealed has run out. */
+function lastOf({ ring }: Held): number {
+  const now = Date.now();
+  return ring.sealingKey(now)?.openUntil ?? now;
 }
 
 function holding(ring: TicketKeyRing, master?: Uint8Array): Held {
