@@ -21,8 +21,15 @@ type Emit = (event: string | symbol, ...args: unknown[]) => boolean;
 /** What of an https or secure http2 server says how it was made, under the names of the options. */
 const KEPT_OPTIONS: readonly string[] = [
   ...['pfx', 'key', 'passphrase', 'cert', 'ca', 'crl', 'allowPartialTrustChain', 'sigalgs', 'ciphers', 'ecdhCurve'],
-  ...['minVersion', 'maxVersion', 'requestCert', 'rejectUnauthorized', 'ALPNProtocols'],
+  ...['minVersion', 'maxVersion', 'certificateCompression', 'requestCert', 'rejectUnauthorized', 'sessionTimeout'],
+  ...['ALPNProtocols', 'ALPNCallback'],
 ];
+/** The same, where it is under a symbol. */
+const KEPT_SYMBOLS: Readonly<Record<string, string>> = {
+  snicallback: 'SNICallback',
+  pskcallback: 'pskCallback',
+  'handshake-timeout': 'handshakeTimeout',
+};
 /** What such a server lets one change afterwards. */
 const KEPT_METHODS: readonly string[] = ['setSecureContext', 'addContext', 'getTicketKeys', 'setTicketKeys'];
 /** Events of transports and of listening: each server has its own. */
@@ -105,7 +112,7 @@ function ignore(): void {}
  *
  * Returns the TLS side: certificates can be changed there, and it has the events about tickets and handshakes, which the HTTP server emits too.
  * Failed handshakes are `tlsClientError` and `clientError` of the HTTP server. Throws {@link TlsUsageError} `attach.not_http`, `attach.twice`,
- * `attach.http1_fallback`, and what {@link createServer} throws.
+ * `attach.http1_fallback`, `attach.contexts`, and what {@link createServer} throws.
  */
 export function attach(server: AttachableServer, options: AttachOptions = {}): AttachedServer {
   if (typeof server?.emit !== 'function' || !('updateSettings' in server || 'closeIdleConnections' in server))
@@ -114,6 +121,8 @@ export function attach(server: AttachableServer, options: AttachOptions = {}): A
     throw new TlsUsageError('attach.twice', 'this server speaks TLS already: attach was called with it before');
   const tls = 'setSecureContext' in server ? attachSecure(server, options) : attachPlain(server, options);
   attachedServers.add(server);
+  server.on('close', () => tls.emit('close'));
+  // By these, node:cluster gives the workers' servers one set of ticket keys. It knows only what listens.
   Object.assign(server, {
     _getServerData: () => tls._getServerData(),
     _setServerData: (data: Parameters<typeof tls._setServerData>[0]) => tls._setServerData(data),
@@ -142,7 +151,11 @@ function attachPlain(server: HttpServer | Http2Server, options: AttachOptions): 
   const emit = server.emit as Emit;
   const tls = new AttachedServer(
     server,
-    { ALPNProtocols: [http2 ? 'h2' : 'http/1.1'], allowHalfOpen: true, ...options },
+    {
+      ...(options.ALPNCallback === undefined && { ALPNProtocols: [http2 ? 'h2' : 'http/1.1'] }),
+      allowHalfOpen: true,
+      ...options,
+    },
     (socket) => emit.call(server, 'connection', http2 ? http2Socket(socket) : socket),
   );
   const emitSecured: Emit = (event, ...args) => {
@@ -159,11 +172,7 @@ function attachPlain(server: HttpServer | Http2Server, options: AttachOptions): 
 
 /** Core's handshake is taken out, and ours put in. What comes after, it has itself. */
 function attachSecure(server: HttpsServer | Http2SecureServer, options: AttachOptions): AttachedServer {
-  const made = server as unknown as Readonly<Record<string, unknown>>;
-  const kept = Object.fromEntries(
-    KEPT_OPTIONS.filter((name) => made[name] !== undefined).map((name) => [name, made[name]]),
-  );
-  const tls = new AttachedServer(server, { ...kept, ...options }, () => {});
+  const tls = new AttachedServer(server, { ...madeWith(server, options), ...options }, () => {});
   replaceListener(server, 'connection', 'tlsConnectionListener', () => (transport) => {
     armTimeouts(server);
     tls.emit('connection', transport);
@@ -173,12 +182,29 @@ function attachSecure(server: HttpsServer | Http2SecureServer, options: AttachOp
       core.call(server, (socket as TLSSocket).alpnProtocol === 'h2' ? http2Socket(socket as TLSSocket) : socket);
     });
   }
-  const methods = tls as unknown as Readonly<Record<string, unknown>>;
-  for (const name of KEPT_METHODS) {
-    const method = methods[name];
-    if (typeof method === 'function') Object.assign(server, { [name]: method.bind(tls) });
-  }
+  delegate(server, tls, KEPT_METHODS);
   return tls;
+}
+
+/** The options that a server was made with, as far as it still knows. */
+function madeWith(server: HttpsServer | Http2SecureServer, given: AttachOptions): TlsOptions {
+  const made = server as unknown as Readonly<Record<string | symbol, unknown>>;
+  // They are contexts of OpenSSL. Clients must not get another certificate than the one meant for their name.
+  if (Array.isArray(made['_contexts']) && made['_contexts'].length > 0) {
+    throw new TlsUsageError('attach.contexts', 'addContext was called before attach: call it afterwards');
+  }
+  const kept = new Map<string, unknown>(KEPT_OPTIONS.map((name) => [name, made[name]]));
+  for (const symbol of Object.getOwnPropertySymbols(made)) {
+    const name = KEPT_SYMBOLS[symbol.description ?? ''];
+    if (name !== undefined) kept.set(name, made[symbol]);
+  }
+  if (given.ALPNCallback !== undefined) kept.delete('ALPNProtocols');
+  return Object.fromEntries([...kept].filter(([, value]) => value !== undefined));
+}
+
+function delegate(server: object, tls: AttachedServer, names: readonly string[]): void {
+  const methods = tls as unknown as Readonly<Record<string, (...args: unknown[]) => unknown>>;
+  for (const name of names) Object.assign(server, { [name]: (...args: unknown[]) => methods[name]!(...args) });
 }
 
 type Listener = (socket: unknown) => void;

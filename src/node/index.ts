@@ -3,6 +3,7 @@
 export type { ExternalPsk } from '../connection/index.ts';
 export { type CredentialOptions, createCredential, createSigner, nodeCrypto } from '../providers/node/index.ts';
 export { ClientTicketCache, type TicketHandle, TicketKeyRing, type TicketSpec } from '../tickets/index.ts';
+export { Agent, type AgentOptions } from './agent.ts';
 export { type AttachableServer, AttachedServer, type AttachOptions, attach } from './attach.ts';
 export type { PemOrDer } from './certificates.ts';
 export { type ConnectionOptions, connect } from './connect.ts';
@@ -33,3 +34,4 @@ export {
   TLSSocket,
   type TLSSocketOptions,
 } from './socket.ts';
+export { type UndiciConnect, type UndiciConnectorOptions, type UndiciTarget, undiciConnector } from './undici.ts';
