@@ -13,6 +13,7 @@ import {
   ticketKeyMaterial,
 } from '../tickets/index.ts';
 import { bytesOf, typeError } from './argument.ts';
+import { createKeyRing } from './context.ts';
 import { publishKeys } from './diagnostics.ts';
 
 /** What `setTicketKeys` takes: 48 bytes as from `getTicketKeys`, 80 as OpenSSL makes them, or several of these, of which the first seals. */
@@ -57,7 +58,7 @@ export class ServerTicketKeys implements TicketSealer {
   constructor(lifetimeSeconds: number, given: TicketKeyRing | undefined) {
     this.#openForSeconds = Math.max(lifetimeSeconds, 86_400);
     this.#isOfProgram = given !== undefined;
-    this.#held = [holding(given ?? new TicketKeyRing({ crypto: nodeCrypto, openForSeconds: this.#openForSeconds }))];
+    this.#held = [holding(given ?? createKeyRing(lifetimeSeconds))];
   }
 
   /** Whether the program keeps the ring, and with whom to share it. */

@@ -2,7 +2,7 @@ import { captureRejectionSymbol } from 'node:events';
 import { Server as NetServer, type ServerOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import * as nodeTls from 'node:tls';
-import { createServerEngine, type EarlyDataOptions, type ServerConfig } from '../connection/index.ts';
+import { createServerEngine, type EarlyDataOptions, type ServerConfig, type TlsEngine } from '../connection/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { TicketKeyRing } from '../tickets/index.ts';
 import { checkFunction, typeError, wrongType } from './argument.ts';
@@ -166,6 +166,11 @@ class TlsServer extends Base implements SocketOwner {
 
   /** For subclasses: the handshake of `socket` begins. */
   protected onAccept(_socket: TLSSocket): void {}
+
+  /** The protocol of a socket that was not accepted here, but is to be as if it were. */
+  engineOf(socket: TLSSocket): TlsEngine {
+    return createServerEngine(this.#configWith(this.#configOf(this.#context), () => socket));
+  }
 
   static readonly #onClose = function (this: TlsServer): void {
     this.#cluster?.leave();
