@@ -16,7 +16,7 @@ import { trustHash } from '../tickets/index.ts';
 import { createVerifier } from '../x509/index.ts';
 import { certificatesOf, defaultAnchors, type PemOrDer } from './certificates.ts';
 import { refuseUnsupported } from './options.ts';
-import { checkTickets, type ServerTickets } from './server-tickets.ts';
+import { type ServerTickets, ticketsOf } from './server-tickets.ts';
 
 type Credential = NonNullable<ServerConfig['credentials']>[number];
 
@@ -94,11 +94,11 @@ export class SecureContext {
   readonly #scopes = new Map<boolean, string>();
 
   /** What was said about tickets. */
-  readonly tickets: ContextTickets;
+  readonly tickets: ServerTickets;
 
   constructor(options: SecureContextOptions = {}) {
     refuseUnsupported(options);
-    this.tickets = checkTickets(options);
+    this.tickets = ticketsOf(options);
     this.credentials = credentialsOf(options);
     this.#verifyPeer = options.verifyPeer;
     this.#ownVerifier = options.verifyPeer && { verify: options.verifyPeer };

@@ -7,7 +7,7 @@ import type { MaybePromise } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { TicketKeyRing } from '../tickets/index.ts';
 import { checkFunction, typeError, wrongType } from './argument.ts';
-import { type ContextTickets, SecureContext, type SecureContextOptions } from './context.ts';
+import { SecureContext, type SecureContextOptions } from './context.ts';
 import type { EarlyDataOutcome } from './early-data.ts';
 import { alpnNames, checkRange, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
 import { ClusterMember, type ServerData, serverData } from './server-cluster.ts';
@@ -24,7 +24,7 @@ import {
 } from './server-questions.ts';
 import { SessionEvents } from './server-sessions.ts';
 import { mastersOf, ServerTicketKeys, type TicketKeyInput, type TicketMasters } from './server-ticket-keys.ts';
-import { checkTickets, engineTickets, mergeTickets } from './server-tickets.ts';
+import { engineTickets, mergeTickets, type ServerTickets, ticketsOf } from './server-tickets.ts';
 import { type DeclinedTicket, type IssuedTicket, type SocketOwner, TLSSocket } from './socket.ts';
 
 export interface TlsOptions extends SecureContextOptions, ServerOpts {
@@ -117,7 +117,7 @@ class TlsServer extends Base implements SocketOwner {
   readonly #keys: ServerTicketKeys;
   #cluster: ClusterMember | undefined;
   #context: SecureContext;
-  #tickets: ContextTickets;
+  #tickets: ServerTickets;
   #requestCert: boolean;
   #rejectUnauthorized: boolean;
   /** Made from all the above, for each context that a connection had. */
@@ -142,10 +142,10 @@ class TlsServer extends Base implements SocketOwner {
     this.#requestCert = options.requestCert === true;
     this.#rejectUnauthorized = options.rejectUnauthorized !== false;
     this.#context = options.secureContext ?? new SecureContext(options);
-    this.#tickets = mergeTickets(this.#context.tickets, checkTickets(options));
-    const { ticketLifetime, sessionTimeout, tickets } = this.#tickets;
-    const ring = options.ticketKeyRing ?? (typeof tickets === 'object' ? tickets.keys : undefined);
-    this.#keys = new ServerTicketKeys(ticketLifetime ?? sessionTimeout ?? 0, ring);
+    this.#tickets = mergeTickets(this.#context.tickets, ticketsOf(options));
+    const { lifetimeSeconds = 0, keys } = this.#tickets;
+    if (options.ticketKeyRing !== undefined && keys !== undefined) this.#refuseKeys('tickets.keys');
+    this.#keys = new ServerTicketKeys(lifetimeSeconds, options.ticketKeyRing ?? keys);
     if (options.ticketKeys) this.#setKeys('options.ticketKeys', options.ticketKeys, false);
     this.#configOf(this.#context);
     this.on('connection', TlsServer.#onConnection).on('close', TlsServer.#onClose);
@@ -231,11 +231,11 @@ class TlsServer extends Base implements SocketOwner {
     return andThen(context, (found) => found && this.#configOf(found));
   }
 
-  #earlyDataOptions({ tickets }: ContextTickets): EarlyDataOptions | undefined {
+  #earlyDataOptions({ replayGuard }: ServerTickets): EarlyDataOptions | undefined {
     const { earlyData } = this.#options;
     if (earlyData === undefined) return undefined;
     // Without one, the engine refuses the options.
-    const guard = earlyData.guard ?? (typeof tickets === 'object' ? tickets.replayGuard : undefined)!;
+    const guard = (earlyData.guard ?? replayGuard)!;
     if (earlyData.deliver === 'stream') return { ...earlyData, guard };
     const { allow } = earlyData;
     return {
@@ -276,7 +276,7 @@ class TlsServer extends Base implements SocketOwner {
 
   set numTickets(count: number) {
     const before = this.#tickets;
-    this.#tickets = { ...before, numTickets: count };
+    this.#tickets = { ...before, count };
     this.#changed();
     try {
       this.#configOf(this.#context);
