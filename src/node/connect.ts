@@ -22,6 +22,11 @@ export interface ConnectionOptions
   readonly secureContext?: SecureContext | undefined;
   /** A stream that is connected, or about to be, to be used instead of a new TCP connection. */
   readonly socket?: Duplex | undefined;
+  /**
+   * What the protocol says in the clear before TLS begins (STARTTLS), on a socket that may still be connecting: resolves when the server has
+   * agreed, and must then have read that answer and nothing behind it. Bytes that came along with the answer are not protected: refuse them.
+   */
+  readonly beforeTls?: ((transport: Duplex) => Promise<void>) | undefined;
   /** Name or address that the certificate must have; a name is also sent as SNI. Default: `host`. */
   readonly servername?: string | undefined;
   /** End the handshake when the server is not trusted. Default true; `false` leaves the decision to who reads `authorized`. */
@@ -114,6 +119,7 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   const owner = new ClientOwner(cache, origin, tickets[0]?.authenticatedAt, options);
   const socket = new TLSSocket(transport, {
     engine,
+    ready: options.beforeTls?.(transport),
     allowHalfOpen,
     highWaterMark,
     handshakeTimeout,

@@ -23,24 +23,24 @@ export interface ServerTickets extends TicketOptions {
   readonly replayGuard?: EarlyDataOptions['guard'] | undefined;
 }
 
-/** What of `options` is about tickets. Throws Node's errors for its options, and {@link TlsUsageError}. */
-export function checkTickets(options: ContextTickets): ContextTickets {
-  const { numTickets, ticketLifetime, sessionTimeout, sessionIdContext, tickets } = options;
+/** All that `options` say about tickets, in one place. Throws Node's errors for its options, and {@link TlsUsageError}. */
+export function ticketsOf(options: ContextTickets): ServerTickets {
+  const { numTickets, ticketLifetime, sessionTimeout, sessionIdContext } = options;
+  const tickets = typeof options.tickets === 'number' ? { count: options.tickets } : (options.tickets ?? {});
   checkRange('ticketLifetime', ticketLifetime, 1, MAX_TICKET_LIFETIME_SECONDS);
   if (sessionIdContext && typeof sessionIdContext !== 'string') {
     throw wrongType('options.sessionIdContext', 'of type string', sessionIdContext);
   }
-  const { sealer, store, keys } = typeof tickets === 'object' ? tickets : {};
+  const { sealer, store, keys }: ServerTickets = tickets;
   if ([sealer, store, keys].filter((given) => given !== undefined).length > 1) {
     throw new TlsUsageError('ticket_key.two_owners', 'tickets takes one of sealer, store and keys, not more');
   }
   const timeout = sessionTimeout === undefined || sessionTimeout === null ? undefined : lifetimeOf(sessionTimeout);
   return {
-    numTickets,
-    ticketLifetime,
-    sessionTimeout: timeout,
-    sessionIdContext: sessionIdContext || undefined,
-    tickets,
+    ...tickets,
+    count: numTickets ?? tickets.count,
+    lifetimeSeconds: ticketLifetime ?? timeout ?? tickets.lifetimeSeconds,
+    label: sessionIdContext || tickets.label,
   };
 }
 
@@ -54,42 +54,25 @@ function lifetimeOf(sessionTimeout: number): number | undefined {
 }
 
 /** What the server says, and what its context says instead. */
-export function mergeTickets(server: ContextTickets, context: ContextTickets): ContextTickets {
-  const { sealer, store, keys, ...rest } = objectOf(server.tickets);
-  const own = defined(objectOf(context.tickets));
+export function mergeTickets(server: ServerTickets, context: ServerTickets): ServerTickets {
+  const { sealer, store, keys, ...rest } = server;
+  const own = Object.fromEntries(Object.entries(context).filter(([, value]) => value !== undefined)) as ServerTickets;
   const makesItsOwn = [own.sealer, own.store, own.keys].some((given) => given !== undefined);
-  const tickets = { ...rest, ...(makesItsOwn ? {} : { sealer, store, keys }), ...own };
-  return { ...server, ...defined(context), tickets };
+  return { ...rest, ...(makesItsOwn ? {} : { sealer, store, keys }), ...own };
 }
 
 /** For the engine. `own`: the keys of the server; `around` wraps whatever makes the tickets. */
 export function engineTickets(
-  options: ContextTickets,
+  { keys, store, replayGuard: _guard, ...tickets }: ServerTickets,
   own: TicketSealer,
   around: (sealer: TicketSealer, deadlineMs: number) => TicketSealer,
 ): TicketOptions {
-  const { keys, store, replayGuard: _guard, ...tickets } = objectOf(options.tickets);
   const deadlineMs = tickets.deadlineMs ?? 1_000;
   const sealer = tickets.sealer ?? sealerOf(keys, store) ?? own;
-  return {
-    ...tickets,
-    deadlineMs,
-    sealer: sealer === false ? false : around(sealer, deadlineMs),
-    count: options.numTickets ?? tickets.count,
-    lifetimeSeconds: options.ticketLifetime ?? options.sessionTimeout ?? tickets.lifetimeSeconds,
-    label: options.sessionIdContext ?? tickets.label,
-  };
+  return { ...tickets, deadlineMs, sealer: sealer === false ? false : around(sealer, deadlineMs) };
 }
 
 function sealerOf(keys: TicketKeyRing | undefined, store: TicketStore | undefined): TicketSealer | undefined {
   if (store !== undefined) return new StoreSealer({ store, crypto: nodeCrypto });
   return keys && new RingSealer(keys, nodeCrypto);
-}
-
-function objectOf(tickets: ContextTickets['tickets']): ServerTickets {
-  return typeof tickets === 'number' ? { count: tickets } : (tickets ?? {});
-}
-
-function defined<T extends object>(values: T): Partial<T> {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined)) as Partial<T>;
 }

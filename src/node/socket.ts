@@ -70,6 +70,8 @@ export interface SocketOwner {
 export interface TLSSocketOptions {
   /** The protocol, or a function that makes it on the next tick, when the program had the chance to add its listeners. */
   readonly engine: TlsEngine | ((socket: TLSSocket) => TlsEngine);
+  /** With an `engine` that is a function: when to call it, instead of on the next tick. A rejection ends the socket. */
+  readonly ready?: Promise<void> | undefined;
   /** `false` (default): when the peer ends, this side ends too. */
   readonly allowHalfOpen?: boolean | undefined;
   /** Bytes to buffer in each direction before the other side is slowed down. Default: Node's. */
@@ -154,7 +156,12 @@ export class TLSSocket extends Duplex {
       return;
     }
     transport.on('connect', TLSSocket.#onTransportConnect);
-    process.nextTick(TLSSocket.#startLater, this, engine);
+    if (options.ready === undefined) process.nextTick(TLSSocket.#startLater, this, engine);
+    else
+      options.ready.then(
+        () => TLSSocket.#startLater(this, engine),
+        (error: Error) => this.#fail(error),
+      );
   }
 
   // The transport's listeners are shared by all sockets: an idle connection has no closures of its own.

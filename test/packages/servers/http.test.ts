@@ -1,5 +1,6 @@
 /** What `attach` does to servers of node:http and node:https, and to the `allowHTTP1` side of node:http2. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import http, { type Server as HttpServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import http2 from 'node:http2';
@@ -8,7 +9,7 @@ import net, { connect as connectTcp } from 'node:net';
 import test, { type TestContext } from 'node:test';
 import type tls from 'node:tls';
 import { TlsUsageError } from '../../../src/errors/index.ts';
-import { attach, TLSSocket } from '../../../src/node/index.ts';
+import { attach, connect, createSecureContext, TLSSocket } from '../../../src/node/index.ts';
 import { makeIdentity } from '../../support/certificates.ts';
 import { get, listening, own, raw, rest, resume } from './support.ts';
 
@@ -189,6 +190,52 @@ test('https: it goes on as it was made', async (t) => {
   const port = await listening(t, server);
   await assert.rejects(get(port), { code: 'ERR_SSL_TLSV13_ALERT_CERTIFICATE_REQUIRED' });
   assert.equal((await get(port, '/in', { cert: client.certificatePem, key: client.keyPem })).text, '/in');
+});
+
+test('https: its own SNICallback, pskCallback and handshakeTimeout are asked still', async (t) => {
+  const other = await makeIdentity('p384', ['other.example']);
+  const context = createSecureContext({ cert: other.certificatePem, key: other.keyPem });
+  const psk = randomBytes(32);
+  const server = https.createServer(
+    {
+      ...own,
+      SNICallback: ((name: string, done: (error: null, context: unknown) => void) =>
+        done(null, name === 'other.example' ? context : null)) as never,
+      pskCallback: (_socket, identity) => (identity === 'me' ? psk : null),
+    },
+    hello,
+  );
+  attach(server);
+  const port = await listening(t, server);
+  await raw(t, port);
+  await raw(t, port, { servername: 'other.example', ca: other.certificatePem });
+  const side = connect({ port, psks: [{ identity: Buffer.from('me'), key: psk, hash: 'sha256' }] });
+  t.after(() => side.destroy());
+  await once(side, 'secureConnect');
+  assert.equal(side.getPeerX509Certificate(), undefined);
+});
+
+test('https: addContext before attach would be lost, so it is refused; afterwards it works', async (t) => {
+  const other = await makeIdentity('p384', ['other.example']);
+  const context = { cert: other.certificatePem, key: other.keyPem };
+  const early = https.createServer(own);
+  early.addContext('other.example', context);
+  assert.throws(() => attach(early), { code: 'attach.contexts' });
+  const server = https.createServer(own);
+  attach(server);
+  server.addContext('other.example', context);
+  await raw(t, await listening(t, server), { servername: 'other.example', ca: other.certificatePem });
+});
+
+test('ticket keys are those of the HTTP server, for whoever asks it', async (t) => {
+  const [one, two] = [http.createServer(hello), https.createServer(own, hello)];
+  const side = attach(one, own);
+  attach(two);
+  two.setTicketKeys(side.getTicketKeys());
+  assert.deepEqual(two.getTicketKeys(), side.getTicketKeys());
+  const first = await raw(t, await listening(t, one));
+  const [session] = await once(first, 'session');
+  assert.equal((await raw(t, await listening(t, two), { session })).isSessionReused(), true);
 });
 
 test('ALPN is what the server speaks', async (t: TestContext) => {
