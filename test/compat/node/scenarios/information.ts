@@ -157,7 +157,7 @@ export const information: readonly Scenario[] = [
         for (const method of questions) w.try(`${when} ${method}`, () => (socket as unknown as Named)[method]!());
         w.try(`${when} exportKeyingMaterial`, () => socket.exportKeyingMaterial(10, 'label', Buffer.alloc(0)));
         const { connecting, pending, readyState, destroyed, secureConnecting, bytesRead, bytesWritten } =
-          socket as TLSSocket & { secureConnecting: boolean };
+          socket as unknown as TLSSocket & { secureConnecting: boolean };
         w.c(when, {
           connecting,
           pending,
