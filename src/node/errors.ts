@@ -1,5 +1,8 @@
 import { type PeerFault, TlsAlertError, type TlsPeerAlertError } from '../errors/index.ts';
 
+/** `handshake`: not secure yet, `open`: afterwards. */
+export type Phase = 'handshake' | 'open';
+
 /** What a socket or server of this module reports. `code` is Node's where Node has one, else `ERR_TESSERA_…`. */
 export interface TlsError extends Error {
   readonly code: string;
@@ -7,6 +10,8 @@ export interface TlsError extends Error {
   readonly alert?: string;
   /** Who ended it: `local` sent the alert, `remote` is the peer. */
   readonly side?: 'local' | 'remote';
+  /** How far the connection was. */
+  readonly phase?: Phase;
   /** Our own name of the cause, such as `client_hello.no_common_group`. */
   readonly fault?: PeerFault | 'peer.alert';
 }
@@ -65,12 +70,13 @@ export function codedError(code: string, message: string): TlsError {
 }
 
 /** The engine's error as Node users expect it: their code strings, with the alert's name beside. */
-export function toNodeError(cause: TlsAlertError | TlsPeerAlertError): TlsError {
+export function toNodeError(cause: TlsAlertError | TlsPeerAlertError, phase: Phase): TlsError {
   if (!(cause instanceof TlsAlertError)) {
     const known = ALERT_CODES[cause.alert];
     return Object.assign(codedError(known ? `ERR_SSL_${known}` : 'ERR_TESSERA_ALERT', cause.message), {
       alert: cause.alert,
       side: 'remote' as const,
+      phase,
       fault: 'peer.alert' as const,
       cause,
     });
@@ -80,6 +86,7 @@ export function toNodeError(cause: TlsAlertError | TlsPeerAlertError): TlsError 
   return Object.assign(codedError(code, cause.message), {
     alert: cause.alert,
     side: 'local' as const,
+    phase,
     fault: cause.code,
     cause,
   });

@@ -36,7 +36,7 @@ test('ticketLifetime and servername are checked by their own names', () => {
     message: /ticketLifetime/,
   });
   for (const servername of [5, 'a'.repeat(70_000), 'b\u0000'] as unknown[] as string[]) {
-    assert.throws(() => connect({ port: 1, servername }), { code: 'option.bad_servername' });
+    assert.throws(() => connect({ port: 1, servername }), { code: 'ERR_INVALID_ARG_TYPE' });
   }
 });
 

@@ -14,8 +14,6 @@ const UNSUPPORTED: readonly string[] = [
   'pfx',
   'privateKeyEngine',
   'privateKeyIdentifier',
-  'pskCallback',
-  'requestOCSP',
   'secureOptions',
   'secureProtocol',
   'ticketKeys',

@@ -6,6 +6,7 @@ import {
   type EarlyDataOptions,
   type ServerConfig,
   type TicketOptions,
+  type TlsEngine,
 } from '../connection/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import { MAX_TICKET_LIFETIME_SECONDS, type TicketKeyRing } from '../tickets/index.ts';
@@ -112,6 +113,12 @@ export class Server extends NetServer implements SocketOwner {
 
   /** For subclasses: the handshake of `socket` begins. */
   protected onAccept(_socket: TLSSocket): void {}
+
+  /** The protocol of a socket that was not accepted here, but is to be as if it were. */
+  engineOf(socket: TLSSocket): TlsEngine {
+    const keyLog = (line: string): void => void this.emit('keylog', Buffer.from(`${line}\n`), socket);
+    return createServerEngine(this.listenerCount('keylog') === 0 ? this.#config : { ...this.#config, keyLog });
+  }
 
   #configFor(options: TlsOptions): ServerConfig {
     const context = options.secureContext ?? new SecureContext(options);
