@@ -129,6 +129,7 @@ export interface EngineSocketOptions
 interface ClientSide extends SocketOwner {
   readonly earlySender: EarlySender | undefined;
   readonly announces: boolean;
+  readonly opened: boolean;
   readonly asksForOcsp: boolean;
   readonly resumedFrom: ClientTicket | undefined;
   readonly startedAt: number;
@@ -216,7 +217,7 @@ export class TLSSocket extends TransportSocket {
       if ((options as TLSSocketOptions).isServer) {
         engine = serverEngine(options as ServerSocketOptions);
       } else {
-        owner = new ClientOwner(options as TLSSocketOptions, stream, false);
+        owner = new ClientOwner(options as TLSSocketOptions, transport && stream, false);
         engine = (socket) => socket.#client!.engine(socket);
       }
     }
@@ -232,7 +233,7 @@ export class TLSSocket extends TransportSocket {
     } else {
       this.#make = engine;
       stream.on('connect', TLSSocket.#onTransportConnect);
-      if (transport === undefined) this.followConnecting();
+      if (this.#client?.opened) this.followConnecting();
       process.nextTick(TLSSocket.#startLater, this);
     }
     if ((options as TLSSocketOptions).pauseOnConnect) this.pause();
@@ -258,7 +259,6 @@ export class TLSSocket extends TransportSocket {
   static readonly #onTransportConnect = function (this: Transport): void {
     const socket = ownerOf(this) as TLSSocket;
     socket.emit('connect');
-    socket.connectingIsOver();
     TLSSocket.#startLater(socket);
   };
   static readonly #onHandshakeTimeout = (socket: TLSSocket): void => {
@@ -332,7 +332,7 @@ export class TLSSocket extends TransportSocket {
     } else if (!this.#handshaking) {
       this.#truncated = true;
       this.#unanswered();
-      this.push(null);
+      this.#endReading();
     } else {
       this.#fail(this.#disconnected());
     }
@@ -357,6 +357,12 @@ export class TLSSocket extends TransportSocket {
       this.#progressing = false;
       if (!this.destroyed) this.#flush();
     }
+  }
+
+  /** As in net.Socket, `end` comes to whoever does not read too, when there is nothing to be read. */
+  #endReading(): void {
+    this.push(null);
+    this.read(0);
   }
 
   /** What a function of the program gives; when it throws, that ends the connection. */
@@ -430,7 +436,7 @@ export class TLSSocket extends TransportSocket {
         break;
       case 'end':
         this.#unanswered();
-        this.push(null);
+        this.#endReading();
         break;
       case 'error':
         this.#engineFailed(event.error);
@@ -1024,7 +1030,7 @@ export class TLSSocket extends TransportSocket {
 
   /** The stream that TLS is spoken over, where the program brought it. */
   get _parent(): Duplex | undefined {
-    return this.#owner instanceof ClientOwner && this.#owner.opened ? undefined : this.#transport;
+    return this.#client?.opened ? undefined : this.#transport;
   }
 
   /** Begins the handshake now instead of on the next tick, as in node:tls. */

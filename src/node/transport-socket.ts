@@ -16,7 +16,9 @@ const WAY = ['lookup', 'connectionAttempt', 'connectionAttemptFailed', 'connecti
 const onWay = WAY.map(
   (event) =>
     function (this: Transport, ...args: unknown[]): void {
-      this[OWNER]?.emit(event, ...args);
+      const owner = this[OWNER];
+      owner?.emit(event, ...args);
+      if (event === 'ready') owner?.connectingIsOver();
     },
 );
 
@@ -43,7 +45,8 @@ export abstract class TransportSocket extends Duplex {
     for (const [i, event] of WAY.entries()) this._transport.on(event, onWay[i]!);
   }
 
-  protected connectingIsOver(): void {
+  /** Not for programs. */
+  connectingIsOver(): void {
     for (const [i, event] of WAY.entries()) this._transport.off(event, onWay[i]!);
   }
 
