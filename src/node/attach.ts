@@ -3,26 +3,38 @@ import type { Http2SecureServer, Http2Server } from 'node:http2';
 import type { Server as HttpsServer } from 'node:https';
 import type { Server as NetServer } from 'node:net';
 import { TlsUsageError } from '../errors/index.ts';
+import { guardEarlyRequests, httpEarlyData } from './attach-early.ts';
 import { http2Socket } from './http2-facade.ts';
-import { Server, type TlsOptions } from './server.ts';
+import { Server, type ServerEarlyData, type TlsOptions } from './server.ts';
 import type { TLSSocket } from './socket.ts';
 
 /** What {@link attach} works on: a server of node:http, node:https or node:http2. */
 export type AttachableServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer;
 
 /** As for {@link Server}, without what concerns listening. `ALPNProtocols` is by default what the server speaks. */
-export type AttachOptions = Omit<
-  TlsOptions,
-  'allowHalfOpen' | 'noDelay' | 'keepAlive' | 'keepAliveInitialDelay' | 'earlyData'
->;
+export interface AttachOptions
+  extends Omit<TlsOptions, 'allowHalfOpen' | 'noDelay' | 'keepAlive' | 'keepAliveInitialDelay' | 'earlyData'> {
+  /**
+   * node:http and node:https: accept requests in early data (0-RTT), which can be replayed. Those with a safe method (GET, HEAD, OPTIONS, TRACE) get
+   * the header `early-data: 1`, all others the answer 425 (Too Early), until the handshake is done. RFC 8470. Default: off.
+   */
+  readonly earlyData?: Omit<ServerEarlyData, 'deliver'> | undefined;
+}
 
 type Emit = (event: string | symbol, ...args: unknown[]) => boolean;
 
 /** What of an https or secure http2 server says how it was made, under the names of the options. */
 const KEPT_OPTIONS: readonly string[] = [
   ...['pfx', 'key', 'passphrase', 'cert', 'ca', 'crl', 'allowPartialTrustChain', 'sigalgs', 'ciphers', 'ecdhCurve'],
-  ...['minVersion', 'maxVersion', 'requestCert', 'rejectUnauthorized', 'ALPNProtocols'],
+  ...['minVersion', 'maxVersion', 'certificateCompression', 'requestCert', 'rejectUnauthorized', 'sessionTimeout'],
+  ...['ALPNProtocols', 'ALPNCallback'],
 ];
+/** The same, where it is under a symbol. */
+const KEPT_SYMBOLS: Readonly<Record<string, string>> = {
+  snicallback: 'SNICallback',
+  pskcallback: 'pskCallback',
+  'handshake-timeout': 'handshakeTimeout',
+};
 /** What such a server lets one change afterwards. */
 const KEPT_METHODS: readonly string[] = ['setSecureContext', 'addContext', 'getTicketKeys', 'setTicketKeys'];
 /** Events of transports and of listening: each server has its own. */
@@ -105,15 +117,24 @@ function ignore(): void {}
  *
  * Returns the TLS side: certificates can be changed there, and it has the events about tickets and handshakes, which the HTTP server emits too.
  * Failed handshakes are `tlsClientError` and `clientError` of the HTTP server. Throws {@link TlsUsageError} `attach.not_http`, `attach.twice`,
- * `attach.http1_fallback`, and what {@link createServer} throws.
+ * `attach.http1_fallback`, `attach.contexts`, `attach.early_data`, and what {@link createServer} throws.
  */
 export function attach(server: AttachableServer, options: AttachOptions = {}): AttachedServer {
   if (typeof server?.emit !== 'function' || !('updateSettings' in server || 'closeIdleConnections' in server))
     throw new TlsUsageError('attach.not_http', 'attach needs a server of node:http, node:https or node:http2');
   if (attachedServers.has(server))
     throw new TlsUsageError('attach.twice', 'this server speaks TLS already: attach was called with it before');
-  const tls = 'setSecureContext' in server ? attachSecure(server, options) : attachPlain(server, options);
+  const earlyData = options.earlyData && httpEarlyData(server, options.earlyData);
+  const all: TlsOptions = { ...options, earlyData };
+  const tls = 'setSecureContext' in server ? attachSecure(server, all) : attachPlain(server, all);
+  if (earlyData) guardEarlyRequests(server as HttpServer);
   attachedServers.add(server);
+  server.on('close', () => tls.emit('close'));
+  // By these, node:cluster gives the workers' servers one set of ticket keys. It knows only what listens.
+  Object.assign(server, {
+    _getServerData: () => tls._getServerData(),
+    _setServerData: (data: Parameters<typeof tls._setServerData>[0]) => tls._setServerData(data),
+  });
   const { closeAllConnections } = server as Partial<HttpServer>;
   if (closeAllConnections !== undefined) {
     Object.assign(server, {
@@ -127,7 +148,7 @@ export function attach(server: AttachableServer, options: AttachOptions = {}): A
 }
 
 /** Its connections are kept from it until they are secure. Whatever listens to `connection`, core or a package, goes on listening. */
-function attachPlain(server: HttpServer | Http2Server, options: AttachOptions): AttachedServer {
+function attachPlain(server: HttpServer | Http2Server, options: TlsOptions): AttachedServer {
   const http2 = 'updateSettings' in server;
   if (http2 && fallsBack(server)) {
     throw new TlsUsageError(
@@ -138,7 +159,11 @@ function attachPlain(server: HttpServer | Http2Server, options: AttachOptions): 
   const emit = server.emit as Emit;
   const tls = new AttachedServer(
     server,
-    { ALPNProtocols: [http2 ? 'h2' : 'http/1.1'], allowHalfOpen: true, ...options },
+    {
+      ...(options.ALPNCallback === undefined && { ALPNProtocols: [http2 ? 'h2' : 'http/1.1'] }),
+      allowHalfOpen: true,
+      ...options,
+    },
     (socket) => emit.call(server, 'connection', http2 ? http2Socket(socket) : socket),
   );
   const emitSecured: Emit = (event, ...args) => {
@@ -154,12 +179,8 @@ function attachPlain(server: HttpServer | Http2Server, options: AttachOptions): 
 }
 
 /** Core's handshake is taken out, and ours put in. What comes after, it has itself. */
-function attachSecure(server: HttpsServer | Http2SecureServer, options: AttachOptions): AttachedServer {
-  const made = server as unknown as Readonly<Record<string, unknown>>;
-  const kept = Object.fromEntries(
-    KEPT_OPTIONS.filter((name) => made[name] !== undefined).map((name) => [name, made[name]]),
-  );
-  const tls = new AttachedServer(server, { ...kept, ...options }, () => {});
+function attachSecure(server: HttpsServer | Http2SecureServer, options: TlsOptions): AttachedServer {
+  const tls = new AttachedServer(server, { ...madeWith(server, options), ...options }, () => {});
   replaceListener(server, 'connection', 'tlsConnectionListener', () => (transport) => {
     armTimeouts(server);
     tls.emit('connection', transport);
@@ -169,12 +190,29 @@ function attachSecure(server: HttpsServer | Http2SecureServer, options: AttachOp
       core.call(server, (socket as TLSSocket).alpnProtocol === 'h2' ? http2Socket(socket as TLSSocket) : socket);
     });
   }
-  const methods = tls as unknown as Readonly<Record<string, unknown>>;
-  for (const name of KEPT_METHODS) {
-    const method = methods[name];
-    if (typeof method === 'function') Object.assign(server, { [name]: method.bind(tls) });
-  }
+  delegate(server, tls, KEPT_METHODS);
   return tls;
+}
+
+/** The options that a server was made with, as far as it still knows. */
+function madeWith(server: HttpsServer | Http2SecureServer, given: TlsOptions): TlsOptions {
+  const made = server as unknown as Readonly<Record<string | symbol, unknown>>;
+  // They are contexts of OpenSSL. Clients must not get another certificate than the one meant for their name.
+  if (Array.isArray(made['_contexts']) && made['_contexts'].length > 0) {
+    throw new TlsUsageError('attach.contexts', 'addContext was called before attach: call it afterwards');
+  }
+  const kept = new Map<string, unknown>(KEPT_OPTIONS.map((name) => [name, made[name]]));
+  for (const symbol of Object.getOwnPropertySymbols(made)) {
+    const name = KEPT_SYMBOLS[symbol.description ?? ''];
+    if (name !== undefined) kept.set(name, made[symbol]);
+  }
+  if (given.ALPNCallback !== undefined) kept.delete('ALPNProtocols');
+  return Object.fromEntries([...kept].filter(([, value]) => value !== undefined));
+}
+
+function delegate(server: object, tls: AttachedServer, names: readonly string[]): void {
+  const methods = tls as unknown as Readonly<Record<string, (...args: unknown[]) => unknown>>;
+  for (const name of names) Object.assign(server, { [name]: (...args: unknown[]) => methods[name]!(...args) });
 }
 
 type Listener = (socket: unknown) => void;

@@ -215,6 +215,10 @@ export class ClientOwner implements SocketOwner {
 
   /** Says of a lost connection where it was going, as Node does. */
   onFailure(socket: TLSSocket, error: Error): Error {
+    // Whatever it was that the server, or we, did not like: the next attempt is to be another one.
+    if (this.#ticket !== undefined && !('syscall' in error)) {
+      this.#cache?.dropSession(this.#origin, this.#ticket.authenticatedAt);
+    }
     if ('syscall' in error || !('code' in error && error.code === 'ECONNRESET')) return error;
     const { host, port, path } = this.#options;
     return Object.assign(error, { host, port, path, localAddress: socket.localAddress });

@@ -9,6 +9,11 @@ export interface ConnectionOptions
     Partial<Omit<TcpSocketConnectOpts & IpcSocketConnectOpts, 'timeout' | 'onread'>> {
   /** A stream that is connected, or about to be, to be used instead of a new TCP connection; or a `{ readable, writable }` pair of web streams. */
   readonly socket?: Duplex | undefined;
+  /**
+   * What the protocol says in the clear before TLS begins (STARTTLS), on a socket that may still be connecting: resolves when the server has
+   * agreed, and must then have read that answer and nothing behind it. Bytes that came along with the answer are not protected: refuse them.
+   */
+  readonly beforeTls?: ((transport: Duplex) => Promise<void>) | undefined;
   /** Milliseconds without traffic until a `timeout` event. */
   readonly timeout?: number | undefined;
   /** `false` (default): when the server ends, this side ends too. */
@@ -41,7 +46,8 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   const transport = given ?? openTransport(options);
   const { allowHalfOpen, highWaterMark, handshakeTimeout, signal, enableTrace } = options;
   const engine = owner.engine.bind(owner);
-  const settings = { engine, owner, allowHalfOpen, highWaterMark, handshakeTimeout, signal, enableTrace };
+  const ready = options.beforeTls?.(transport);
+  const settings = { engine, ready, owner, allowHalfOpen, highWaterMark, handshakeTimeout, signal, enableTrace };
   const socket = new TLSSocket(transport, settings);
   if (options.timeout) socket.setTimeout(options.timeout);
   if (options.onread) deliverInto(socket, options.onread);

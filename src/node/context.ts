@@ -12,16 +12,31 @@ import { TlsUsageError } from '../errors/index.ts';
 import type { Clock } from '../handshake/index.ts';
 import type { CertificateVerifier, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
 import { createCredential, nodeCrypto } from '../providers/node/index.ts';
-import { RingSealer, TicketKeyRing, trustHash } from '../tickets/index.ts';
+import { TicketKeyRing, trustHash } from '../tickets/index.ts';
 import { createVerifier } from '../x509/index.ts';
 import { certificatesOf, defaultAnchors, type PemOrDer } from './certificates.ts';
 import { refuseUnsupported } from './options.ts';
+import { type ServerTickets, ticketsOf } from './server-tickets.ts';
 
 type Credential = NonNullable<ServerConfig['credentials']>[number];
 
 type PrivateKey = PemOrDer | KeyObject | Signer;
 
-export interface SecureContextOptions {
+/** What a context says about the tickets of a server's connections with it. What it leaves out is as the server has it. */
+export interface ContextTickets {
+  /** Tickets after a full handshake; a resumption gets at most one. 0: none on the wire. Default 2. */
+  readonly numTickets?: number | undefined;
+  /** Seconds, 1 to 604,800. Default 7,200. */
+  readonly ticketLifetime?: number | undefined;
+  /** Node's name for `ticketLifetime`: 0 is the default, and more than 604,800 is that. */
+  readonly sessionTimeout?: number | undefined;
+  /** Tickets issued under one value are not redeemed under another. Default: none. */
+  readonly sessionIdContext?: string | undefined;
+  /** A number is shorthand for `numTickets`. Everything else about tickets; the options above win over the same ones here. */
+  readonly tickets?: number | ServerTickets | undefined;
+}
+
+export interface SecureContextOptions extends ContextTickets {
   /** Certificate chains, leaf first, PEM or DER: one, or one for each of `key`. */
   readonly cert?: PemOrDer | readonly PemOrDer[] | undefined;
   /** The private key of each chain: PEM, DER, a `KeyObject`, or a {@link Signer} that has it, in an HSM or behind a network call. */
@@ -78,8 +93,12 @@ export class SecureContext {
   readonly #ownVerifier: CertificateVerifier | undefined;
   readonly #scopes = new Map<boolean, string>();
 
+  /** What was said about tickets. */
+  readonly tickets: ServerTickets;
+
   constructor(options: SecureContextOptions = {}) {
     refuseUnsupported(options);
+    this.tickets = ticketsOf(options);
     this.credentials = credentialsOf(options);
     this.#verifyPeer = options.verifyPeer;
     this.#ownVerifier = options.verifyPeer && { verify: options.verifyPeer };
@@ -127,21 +146,27 @@ export class SecureContext {
     readonly clientAuth: ServerConfig['clientAuth'];
     readonly rejectUnauthorized: boolean;
     readonly tickets: TicketOptions;
-    readonly ring: TicketKeyRing;
     readonly earlyData?: EarlyDataOptions | undefined;
     readonly findPsk?: ServerConfig['findPsk'];
+    readonly chooseConfig?: ServerConfig['chooseConfig'];
+    readonly chooseAlpn?: ServerConfig['chooseAlpn'];
+    readonly stapleOcsp?: ServerConfig['stapleOcsp'];
+    /** Of the server, for a context that has none of its own. */
+    readonly fallback?: readonly Credential[] | undefined;
   }): ServerConfig {
-    const { ring, tickets, clientAuth, ...rest } = options;
+    const { clientAuth, fallback = [], ...rest } = options;
+    const credentials = this.credentials.length > 0 ? this.credentials : fallback;
     return createServerConfig({
       crypto: nodeCrypto,
       clock,
       ...this.#names,
       ...rest,
-      credentials: this.credentials,
+      credentials,
+      // As in Node, a server without a certificate starts, and refuses clients that need one.
+      ...(credentials.length === 0 && rest.findPsk === undefined && { chooseCredential: () => undefined }),
       clientAuth,
       // Without being told whom to trust, a server that asks nobody in the handshake asks nobody later.
       verifier: clientAuth === 'none' && !this.#saysWhom ? undefined : this.#verifier,
-      tickets: { ...tickets, sealer: tickets.sealer ?? new RingSealer(ring, nodeCrypto) },
     });
   }
 

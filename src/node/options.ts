@@ -6,8 +6,6 @@ export const MAX_TIMEOUT = 2_147_483_647;
 
 /** Options of node:tls that change who is trusted or what is negotiated, and that are not here yet. */
 const UNSUPPORTED: readonly string[] = [
-  'ALPNCallback',
-  'SNICallback',
   'checkServerIdentity',
   'clientCertEngine',
   'crl',
@@ -16,7 +14,6 @@ const UNSUPPORTED: readonly string[] = [
   'privateKeyIdentifier',
   'secureOptions',
   'secureProtocol',
-  'ticketKeys',
 ];
 
 /**

@@ -1,42 +1,46 @@
+import { captureRejectionSymbol } from 'node:events';
 import { Server as NetServer, type ServerOpts } from 'node:net';
-
 import type { Duplex } from 'node:stream';
-import {
-  createServerEngine,
-  type EarlyDataOptions,
-  type ServerConfig,
-  type TicketOptions,
-  type TlsEngine,
-} from '../connection/index.ts';
+import * as nodeTls from 'node:tls';
+import { createServerEngine, type EarlyDataOptions, type ServerConfig, type TlsEngine } from '../connection/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
-import { MAX_TICKET_LIFETIME_SECONDS, type TicketKeyRing } from '../tickets/index.ts';
-import { createKeyRing, SecureContext, type SecureContextOptions } from './context.ts';
-import { publishKeys } from './diagnostics.ts';
+import type { TicketKeyRing } from '../tickets/index.ts';
+import { checkFunction, typeError, wrongType } from './argument.ts';
+import { SecureContext, type SecureContextOptions } from './context.ts';
 import type { EarlyDataOutcome } from './early-data.ts';
 import { alpnNames, checkRange, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
+import { ClusterMember, type ServerData, serverData } from './server-cluster.ts';
+import { ServerNames } from './server-names.ts';
+import {
+  type AlpnCallback,
+  andThen,
+  askAlpn,
+  askOcsp,
+  askPsk,
+  askSni,
+  type ServerPskCallback,
+  type SniCallback,
+} from './server-questions.ts';
+import { SessionEvents } from './server-sessions.ts';
+import { mastersOf, ServerTicketKeys, type TicketKeyInput, type TicketMasters } from './server-ticket-keys.ts';
+import { engineTickets, mergeTickets, type ServerTickets, ticketsOf } from './server-tickets.ts';
 import { type DeclinedTicket, type IssuedTicket, type SocketOwner, TLSSocket } from './socket.ts';
 
-export interface TlsOptions extends SecureContextOptions, Omit<ServerOpts, 'pauseOnConnect'> {
+export interface TlsOptions extends SecureContextOptions, ServerOpts {
   /** Used instead of the options it is made from. */
   readonly secureContext?: SecureContext | undefined;
+  /** Chooses the context for the name that a client asks for; nothing: that of the server. Without it, those of {@link Server.addContext} are looked through. */
+  readonly SNICallback?: SniCallback | undefined;
+  /** Chooses the protocol from those that a client offers. Not with `ALPNProtocols`. */
+  readonly ALPNCallback?: AlpnCallback | undefined;
   /** In order of preference. A client that offers others only is refused; one that offers none is served without. */
   readonly ALPNProtocols?: readonly string[] | Uint8Array | undefined;
   /** Ask clients for a certificate in the handshake. Default false; with `ca` or `verifyPeer`, {@link TLSSocket.requestClientCertificate} can ask later. */
   readonly requestCert?: boolean | undefined;
   /** With `requestCert`: refuse clients without a trusted certificate. Default true. */
   readonly rejectUnauthorized?: boolean | undefined;
-  /** Tickets after a full handshake; a resumption gets at most one. 0: none on the wire. Default 2. */
-  readonly numTickets?: number | undefined;
-  /** Seconds, 1 to 604,800. Default 7,200. */
-  readonly ticketLifetime?: number | undefined;
-  /** Node's name for `ticketLifetime`. */
-  readonly sessionTimeout?: number | undefined;
   /** Milliseconds. Default 120,000. */
   readonly handshakeTimeout?: number | undefined;
-  /** Tickets issued under one value are not redeemed under another. Default: none. */
-  readonly sessionIdContext?: string | undefined;
-  /** A number is shorthand for `numTickets`. Everything else about tickets: policy, sealer or store, revocations, verdict, scope. The options above win over the same ones here. */
-  readonly tickets?: number | TicketOptions | undefined;
   /** Accept early data (0-RTT), which can be replayed. Default: off. */
   readonly earlyData?: ServerEarlyData | undefined;
   /**
@@ -44,7 +48,15 @@ export interface TlsOptions extends SecureContextOptions, Omit<ServerOpts, 'paus
    * whatever `requestCert` says. With it the server may be without `cert` and `key`. `targetHash`: what the identity was imported for (RFC 9258).
    */
   readonly findPsk?: ServerConfig['findPsk'];
-  /** The keys that seal tickets, to be shared by servers of this process or kept in step by a key source. Default: keys of this server alone, which rotate. */
+  /** As in node:tls, and asked before `findPsk`: the external PSK of an identity that is text. */
+  readonly pskCallback?: ServerPskCallback | undefined;
+  /** Of TLS 1.2, so without effect. */
+  readonly pskIdentityHint?: string | undefined;
+  /** The pauseOnConnect of net.Server: sockets are paused until the program resumes them. The handshake is not. */
+  readonly pauseOnConnect?: boolean | undefined;
+  /** Shared with others who have the same: 48 bytes as from {@link Server.getTicketKeys}, 80, or several, of which the first seals. */
+  readonly ticketKeys?: TicketKeyInput | undefined;
+  /** The keys that seal tickets, to be shared by servers of this process or kept in step by a key source. Default: keys of this server alone, which rotate; in node:cluster, of all workers. */
   readonly ticketKeyRing?: TicketKeyRing | undefined;
 }
 
@@ -52,7 +64,9 @@ export interface TlsOptions extends SecureContextOptions, Omit<ServerOpts, 'paus
  * Early data comes before the client has proved that it is there, so that whoever recorded it can send it again, within what the guard
  * promises. Let nothing happen through it that must not happen twice; of HTTP, only safe methods, and 425 (Too Early) to others. RFC 8470
  */
-export interface ServerEarlyData extends EarlyDataOptions {
+export interface ServerEarlyData extends Omit<EarlyDataOptions, 'guard'> {
+  /** May be left out where `tickets.replayGuard` is given. */
+  readonly guard?: EarlyDataOptions['guard'] | undefined;
   /**
    * `event` (default): as `earlyData` events, apart from other data, in front of `secureConnection`; with no listener on the server there is
    * nobody to hear it, and it is rejected, so that clients send it again. `stream`: the first early data makes the `secureConnection`, and is
@@ -62,15 +76,33 @@ export interface ServerEarlyData extends EarlyDataOptions {
   readonly deliver?: 'event' | 'stream' | undefined;
 }
 
+/** Of node:tls, where its types lack it. */
+const { convertALPNProtocols } = nodeTls as unknown as {
+  readonly convertALPNProtocols: (protocols: unknown, out: { ALPNProtocols?: Buffer }) => void;
+};
+
 type ConnectionListener = (socket: TLSSocket) => void;
+
+/** Both `new Server()` and `Server()`; and, for constructors of before classes, `Server.call(this)`, where `self` is `this`. */
+const Base = function (this: NetServer, options: ServerOpts, self: NetServer = this): NetServer {
+  Reflect.apply(NetServer, self, [options]);
+  return self;
+} as unknown as new (
+  options: ServerOpts,
+  self?: NetServer,
+) => NetServer;
+Object.setPrototypeOf(Base, NetServer);
+Base.prototype = NetServer.prototype;
 
 /**
  * A TCP server that speaks TLS 1.3.
  *
  * Events beside those of `net.Server`: `secureConnection(socket)`, `tlsClientError(error, socket)`, `keylog(line, socket)`,
- * `ticketIssued(ticket, socket)`, `ticketDeclined(ticket, socket)`, `earlyData(bytes, socket)`, `earlyDataStatus(outcome, socket)`.
+ * `newSession(id, data, callback)` and `resumeSession(id, callback)`, with which the program keeps what tickets stand for,
+ * `OCSPRequest(certificate, issuer, callback)`, `ticketIssued(ticket, socket)`, `ticketDeclined(ticket, socket)`, `earlyData(bytes, socket)`,
+ * `earlyDataStatus(outcome, socket)`.
  */
-export class Server extends NetServer implements SocketOwner {
+class TlsServer extends Base implements SocketOwner {
   readonly #socketOptions: {
     readonly allowHalfOpen: boolean;
     readonly highWaterMark: number | undefined;
@@ -78,36 +110,57 @@ export class Server extends NetServer implements SocketOwner {
     readonly deliverEarlyData: ServerEarlyData['deliver'];
   };
   readonly #options: TlsOptions;
-  readonly #ring: TicketKeyRing;
-  #config: ServerConfig;
+  readonly #alpn: readonly string[] | undefined;
+  readonly #pausesSockets: boolean;
+  readonly #names = new ServerNames<SecureContext>();
+  readonly #keys: ServerTicketKeys;
+  #cluster: ClusterMember | undefined;
+  #context: SecureContext;
+  #tickets: ServerTickets;
+  #requestCert: boolean;
+  #rejectUnauthorized: boolean;
+  /** Made from all the above, for each context that a connection had. */
+  #configs = new WeakMap<SecureContext, ServerConfig>();
+  /** As in node:tls: the protocols in the format of the wire. */
+  declare ALPNProtocols?: Buffer;
+  readonly ALPNCallback: AlpnCallback | undefined;
 
-  constructor(options: TlsOptions = {}, listener?: ConnectionListener) {
-    // The transport stays half open: TLS ends each direction by itself. Sockets of the program get the `allowHalfOpen` it asked for.
-    super({ ...options, allowHalfOpen: true, noDelay: options.noDelay ?? true });
-    refuseUnsupported(options);
-    checkRange('handshakeTimeout', options.handshakeTimeout, 0, MAX_TIMEOUT);
-    checkRange('ticketLifetime', options.ticketLifetime ?? options.sessionTimeout, 1, MAX_TICKET_LIFETIME_SECONDS);
-    const { allowHalfOpen = false, handshakeTimeout = 120_000 } = options;
+  constructor(given?: TlsOptions | ConnectionListener | null, listener?: ConnectionListener, self?: NetServer) {
+    const options = checkOptions(typeof given === 'function' ? {} : given);
+    super(options, self);
+    const { allowHalfOpen = false } = options;
+    const handshakeTimeout = options.handshakeTimeout || 120_000;
     const { highWaterMark } = options as { readonly highWaterMark?: number };
     const deliverEarlyData = deliveryOf(options.earlyData);
     this.#socketOptions = { allowHalfOpen, highWaterMark, handshakeTimeout, deliverEarlyData };
     this.#options = options;
-    this.#ring = options.ticketKeyRing ?? createKeyRing(options.ticketLifetime ?? options.sessionTimeout);
-    publishKeys(this.#ring);
-    this.#config = this.#configFor(options);
-    this.on('connection', Server.#onConnection);
-    if (listener !== undefined) this.on('secureConnection', listener);
+    this.#pausesSockets = options.pauseOnConnect === true;
+    this.#alpn = alpnNames(options.ALPNProtocols);
+    if (options.ALPNProtocols) convertALPNProtocols(options.ALPNProtocols, this);
+    this.ALPNCallback = options.ALPNCallback;
+    this.#requestCert = options.requestCert === true;
+    this.#rejectUnauthorized = options.rejectUnauthorized !== false;
+    this.#context = options.secureContext ?? new SecureContext(options);
+    this.#tickets = mergeTickets(this.#context.tickets, ticketsOf(options));
+    const { lifetimeSeconds = 0, keys } = this.#tickets;
+    if (options.ticketKeyRing !== undefined && keys !== undefined) this.#refuseKeys('tickets.keys');
+    this.#keys = new ServerTicketKeys(lifetimeSeconds, options.ticketKeyRing ?? keys);
+    if (options.ticketKeys) this.#setKeys('options.ticketKeys', options.ticketKeys, false);
+    this.#configOf(this.#context);
+    this.on('connection', TlsServer.#onConnection).on('close', TlsServer.#onClose);
+    const onSecure = typeof given === 'function' ? given : listener;
+    if (onSecure) this.on('secureConnection', onSecure);
   }
 
-  static readonly #onConnection = function (this: Server, transport: Duplex): void {
-    const config = this.#config;
+  static readonly #onConnection = function (this: TlsServer, transport: Duplex): void {
     let socket: TLSSocket | undefined;
-    const engine = createServerEngine(
-      this.listenerCount('keylog') === 0
-        ? config
-        : { ...config, keyLog: (line) => void this.emit('keylog', Buffer.from(`${line}\n`), socket) },
-    );
-    socket = new TLSSocket(transport, { engine, owner: this, ...this.#socketOptions });
+    const config = this.#configWith(this.#configOf(this.#context), () => socket!);
+    socket = new TLSSocket(transport, { engine: createServerEngine(config), owner: this, ...this.#socketOptions });
+    (socket as { server?: TlsServer }).server = this;
+    if (this.#pausesSockets) {
+      transport.resume();
+      socket.pause();
+    }
     this.onAccept(socket);
   };
 
@@ -116,47 +169,210 @@ export class Server extends NetServer implements SocketOwner {
 
   /** The protocol of a socket that was not accepted here, but is to be as if it were. */
   engineOf(socket: TLSSocket): TlsEngine {
-    const keyLog = (line: string): void => void this.emit('keylog', Buffer.from(`${line}\n`), socket);
-    return createServerEngine(this.listenerCount('keylog') === 0 ? this.#config : { ...this.#config, keyLog });
+    return createServerEngine(this.#configWith(this.#configOf(this.#context), () => socket));
   }
 
-  #configFor(options: TlsOptions): ServerConfig {
-    const context = options.secureContext ?? new SecureContext(options);
-    const { ALPNProtocols, requestCert, numTickets, ticketLifetime, sessionTimeout, sessionIdContext } = this.#options;
-    const tickets =
-      typeof this.#options.tickets === 'number' ? { count: this.#options.tickets } : this.#options.tickets;
-    const rejectUnauthorized = this.#options.rejectUnauthorized ?? true;
+  static readonly #onClose = function (this: TlsServer): void {
+    this.#cluster?.leave();
+    this.#cluster = undefined;
+  };
+
+  /** With what the program is asked about a connection, where it wants to be: it is told the socket, of which the engine knows nothing. */
+  #configWith(config: ServerConfig, socket: () => TLSSocket): ServerConfig {
+    const { SNICallback, pskCallback, findPsk } = this.#options;
+    const { ALPNCallback } = this;
+    const logs = this.listenerCount('keylog') > 0;
+    if (!logs && !SNICallback && !ALPNCallback && !pskCallback) return config;
+    const { chooseConfig } = config;
+    const chosen = (other: ServerConfig | undefined): ServerConfig | undefined =>
+      other && this.#configWith(other, socket);
+    return {
+      ...config,
+      ...(logs && { keyLog: (line) => void this.emit('keylog', Buffer.from(`${line}\n`), socket()) }),
+      ...(chooseConfig && { chooseConfig: (hello) => andThen(chooseConfig(hello), chosen) }),
+      ...(SNICallback && {
+        chooseConfig: ({ serverName }) =>
+          andThen(serverName ? askSni(SNICallback, socket(), serverName) : undefined, (context) =>
+            chosen(context && this.#configOf(context)),
+          ),
+      }),
+      ...(ALPNCallback && {
+        chooseAlpn: ({ serverName, alpn }) => askAlpn(ALPNCallback, socket(), serverName, alpn),
+      }),
+      ...(pskCallback && {
+        findPsk: (identity, hash) =>
+          andThen(
+            hash === undefined ? askPsk(pskCallback, socket(), identity) : undefined,
+            (psk) => psk ?? findPsk?.(identity, hash),
+          ),
+      }),
+    };
+  }
+
+  #configOf(context: SecureContext): ServerConfig {
+    let config = this.#configs.get(context);
+    if (config === undefined) {
+      config = this.#makeConfig(context);
+      this.#configs.set(context, config);
+    }
+    return config;
+  }
+
+  #makeConfig(context: SecureContext): ServerConfig {
+    const { pskCallback, findPsk } = this.#options;
+    const tickets = context === this.#context ? this.#tickets : mergeTickets(this.#tickets, context.tickets);
     return context.serverConfig({
-      alpn: alpnNames(ALPNProtocols),
-      clientAuth: requestCert ? (rejectUnauthorized ? 'require' : 'request') : 'none',
-      rejectUnauthorized,
-      tickets: {
-        ...tickets,
-        count: numTickets ?? tickets?.count,
-        lifetimeSeconds: ticketLifetime ?? sessionTimeout ?? tickets?.lifetimeSeconds,
-        label: sessionIdContext ?? tickets?.label,
-      },
-      ring: this.#ring,
-      earlyData: this.#earlyDataOptions(),
-      findPsk: this.#options.findPsk,
+      alpn: this.#alpn,
+      clientAuth: this.#requestCert ? (this.#rejectUnauthorized ? 'require' : 'request') : 'none',
+      rejectUnauthorized: this.#rejectUnauthorized,
+      tickets: engineTickets(tickets, this.#keys, (sealer, deadlineMs) => new SessionEvents(this, sealer, deadlineMs)),
+      earlyData: this.#earlyDataOptions(tickets),
+      // Who asks `pskCallback` needs the socket: see #configWith.
+      findPsk: findPsk ?? (pskCallback && (() => undefined)),
+      fallback: this.#context.credentials,
+      stapleOcsp: ({ chain }) => askOcsp(this, chain),
+      ...(this.#names.size > 0 && { chooseConfig: ({ serverName }) => this.#configFor(serverName) }),
     });
   }
 
-  #earlyDataOptions(): EarlyDataOptions | undefined {
+  /** Of the name's context; `undefined`: that of the server. */
+  #configFor(serverName: string | undefined): ServerConfig | undefined {
+    const context = serverName ? this.#names.find(serverName) : undefined;
+    return context && this.#configOf(context);
+  }
+
+  #earlyDataOptions({ replayGuard }: ServerTickets): EarlyDataOptions | undefined {
     const { earlyData } = this.#options;
-    if (earlyData === undefined || earlyData.deliver === 'stream') return earlyData;
+    if (earlyData === undefined) return undefined;
+    // Without one, the engine refuses the options.
+    const guard = (earlyData.guard ?? replayGuard)!;
+    if (earlyData.deliver === 'stream') return { ...earlyData, guard };
     const { allow } = earlyData;
-    return { ...earlyData, allow: (request) => this.listenerCount('earlyData') > 0 && (allow?.(request) ?? true) };
+    return {
+      ...earlyData,
+      guard,
+      allow: (request) => this.listenerCount('earlyData') > 0 && (allow?.(request) ?? true),
+    };
   }
 
-  /** New connections use these certificates, keys and authorities; tickets of before stay valid. */
-  setSecureContext(options: SecureContextOptions): void {
-    this.#config = this.#configFor(options);
+  #changed(): void {
+    this.#configs = new WeakMap();
   }
 
-  /** The keys that seal this server's tickets. */
+  /** Whether clients are asked for a certificate, from the next connection on. */
+  get requestCert(): boolean {
+    return this.#requestCert;
+  }
+
+  set requestCert(value: boolean) {
+    this.#requestCert = value;
+    this.#changed();
+  }
+
+  /** Whether clients without a trusted certificate are refused when they are asked for one, from the next connection on. */
+  get rejectUnauthorized(): boolean {
+    return this.#rejectUnauthorized;
+  }
+
+  set rejectUnauthorized(value: boolean) {
+    this.#rejectUnauthorized = value;
+    this.#changed();
+  }
+
+  /** Tickets after a full handshake, from the next connection on. Contexts that say otherwise do as they say. */
+  get numTickets(): number {
+    return this.#configOf(this.#context).tickets.count;
+  }
+
+  set numTickets(count: number) {
+    const before = this.#tickets;
+    this.#tickets = { ...before, count };
+    this.#changed();
+    try {
+      this.#configOf(this.#context);
+    } catch (error) {
+      this.#tickets = before;
+      throw error;
+    }
+  }
+
+  /** As in node:tls: the context of clients that ask for no name that another one is kept for. */
+  get _sharedCreds(): SecureContext {
+    return this.#context;
+  }
+
+  /**
+   * Keeps a context for clients that ask for `servername`, in which `*` stands for any part of one label. The newest that fits counts. With
+   * `SNICallback` they are not looked at. The context's own tickets, where it says anything about them, are those of its connections.
+   */
+  addContext(servername: string, context: SecureContext | SecureContextOptions): void {
+    this.#names.add(servername, context instanceof SecureContext ? context : new SecureContext(context));
+    this.#changed();
+  }
+
+  /** New connections use these certificates, keys and authorities; tickets of before stay valid. When it throws, nothing has changed. */
+  setSecureContext(options: SecureContextOptions & Pick<TlsOptions, 'secureContext' | 'ticketKeys'>): void {
+    checkObject(options);
+    const context = options.secureContext ?? new SecureContext(options);
+    const masters = options.ticketKeys && mastersOf('options.ticketKeys', options.ticketKeys);
+    const before = [this.#context, this.#tickets, this.#configs] as const;
+    this.#context = context;
+    this.#tickets = mergeTickets(this.#tickets, context.tickets);
+    this.#changed();
+    try {
+      this.#configOf(context);
+    } catch (error) {
+      [this.#context, this.#tickets, this.#configs] = before;
+      throw error;
+    }
+    if (masters) this.#useMasters(masters, false);
+  }
+
+  /** The keys that seal this server's tickets. In node:cluster it is another one from `listening` on. */
   get ticketKeyRing(): TicketKeyRing {
-    return this.#ring;
+    return this.#keys.ring;
+  }
+
+  /** 48 bytes, from which other servers can derive the keys that seal tickets here: a secret, to be given to `setTicketKeys` there. */
+  getTicketKeys(): Buffer {
+    return Buffer.from(this.#keys.master ?? this.#refuseKeys('getTicketKeys'));
+  }
+
+  /**
+   * Seals tickets with keys from these bytes from now on, here and at the other workers of node:cluster: 48 as from {@link Server.getTicketKeys}, 80,
+   * or several of these, of which the first seals and all open. Tickets of before stay good until they expire, unless `revoke`.
+   * Throws `ERR_INVALID_ARG_TYPE`, `ERR_INVALID_ARG_VALUE`.
+   */
+  setTicketKeys(keys: TicketKeyInput, options: { readonly revoke?: boolean } = {}): void {
+    this.#setKeys('buffer', keys, options.revoke === true);
+  }
+
+  #setKeys(name: string, keys: TicketKeyInput, revoke: boolean): void {
+    if (this.#keys.isOfProgram) this.#refuseKeys('setTicketKeys');
+    this.#useMasters(mastersOf(name, keys), revoke);
+  }
+
+  #useMasters(masters: TicketMasters, revoke: boolean): void {
+    this.#keys.set(masters, revoke);
+    this.#cluster?.publish(revoke);
+  }
+
+  #refuseKeys(what: string): never {
+    throw new TlsUsageError(
+      'ticket_key.two_owners',
+      `${what}: the keys of this server are those of the ticketKeyRing it was given`,
+    );
+  }
+
+  /** What node:cluster asks of the first worker that listens. */
+  _getServerData(): ServerData {
+    return serverData(this.#keys);
+  }
+
+  /** What the first worker answered, for every worker. */
+  _setServerData(data: ServerData | null | undefined): void {
+    this.#cluster?.leave();
+    this.#cluster = ClusterMember.join(this.#keys, data);
   }
 
   onSecure(socket: TLSSocket): void {
@@ -164,6 +380,8 @@ export class Server extends NetServer implements SocketOwner {
   }
 
   onFailure(socket: TLSSocket, error: Error): undefined {
+    void socket.remoteAddress; // which net.Socket remembers from now on, for logs
+    socket.destroy();
     this.emit('tlsClientError', error, socket);
   }
 
@@ -184,6 +402,58 @@ export class Server extends NetServer implements SocketOwner {
   }
 }
 
+type ServerArguments = [options?: TlsOptions | ConnectionListener | null, listener?: ConnectionListener];
+
+export type Server = TlsServer;
+/** As in node:tls: with `new` or without. */
+export const Server: {
+  new (...args: ServerArguments): Server;
+  (...args: ServerArguments): Server;
+  readonly prototype: Server;
+} = new Proxy(TlsServer, {
+  apply: (target, self: unknown, [options, listener]: ServerArguments) =>
+    new target(options, listener, self instanceof TlsServer ? self : undefined),
+}) as never;
+Object.defineProperty(TlsServer, 'name', { value: 'Server' });
+Object.defineProperty(TlsServer.prototype, 'constructor', { value: Server, writable: true, configurable: true });
+
+/** As in node:tls: where the program captures rejections, that of an async `secureConnection` listener ends its connection. */
+function onRejection(this: TlsServer, error: Error, event: string, ...args: readonly unknown[]): void {
+  if (event === 'secureConnection') (args[0] as TLSSocket).destroy(error);
+  else this.emit('error', error);
+}
+
+Object.defineProperty(TlsServer.prototype, captureRejectionSymbol, { value: onRejection, configurable: true });
+
+/** Throws Node's errors, and {@link TlsUsageError}. */
+function checkOptions(options: TlsOptions | null | undefined): TlsOptions {
+  if (options === null || options === undefined) return {};
+  if (typeof options !== 'object') throw wrongType('options', 'of type object', options);
+  refuseUnsupported(options);
+  if (options.handshakeTimeout && typeof options.handshakeTimeout !== 'number') {
+    throw wrongType('options.handshakeTimeout', 'of type number', options.handshakeTimeout);
+  }
+  checkRange('handshakeTimeout', options.handshakeTimeout ?? undefined, 0, MAX_TIMEOUT);
+  for (const name of ['SNICallback', 'ALPNCallback', 'pskCallback'] as const)
+    checkFunction(`options.${name}`, options[name]);
+  if (options.pskIdentityHint && typeof options.pskIdentityHint !== 'string') {
+    throw wrongType('options.pskIdentityHint', 'of type string', options.pskIdentityHint);
+  }
+  if (options.ALPNCallback && options.ALPNProtocols) {
+    throw typeError(
+      'ERR_TLS_ALPN_CALLBACK_WITH_PROTOCOLS',
+      'The ALPNCallback and ALPNProtocols TLS options are mutually exclusive',
+    );
+  }
+  return options;
+}
+
+function checkObject(options: unknown): void {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) {
+    throw wrongType('options', 'of type object', options);
+  }
+}
+
 function deliveryOf(earlyData: ServerEarlyData | undefined): ServerEarlyData['deliver'] {
   const deliver = earlyData?.deliver;
   if (deliver === undefined || deliver === 'event' || deliver === 'stream') return deliver;
@@ -193,8 +463,7 @@ function deliveryOf(earlyData: ServerEarlyData | undefined): ServerEarlyData['de
   );
 }
 
-/** As in node:tls. `listener` is added to `secureConnection`. Throws {@link TlsUsageError} when options make no sense. */
-export function createServer(options: TlsOptions | ConnectionListener = {}, listener?: ConnectionListener): Server {
-  if (typeof options !== 'function') return new Server(options, listener);
-  throw new TlsUsageError('server.no_options', 'a TLS server needs options with at least cert and key');
+/** As in node:tls. `listener` is added to `secureConnection`. Throws Node's errors, and {@link TlsUsageError} when options make no sense. */
+export function createServer(...args: ServerArguments): Server {
+  return new Server(...args);
 }

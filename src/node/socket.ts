@@ -120,6 +120,8 @@ export interface EngineSocketOptions
   extends Pick<TLSSocketOptions, 'allowHalfOpen' | 'highWaterMark' | 'handshakeTimeout' | 'enableTrace' | 'signal'> {
   /** The protocol, or a function that makes it on the next tick, when the program had the chance to add its listeners. */
   readonly engine: TlsEngine | ((socket: TLSSocket) => TlsEngine);
+  /** With an `engine` that is a function: when to call it, instead of on the next tick. A rejection ends the socket. */
+  readonly ready?: Promise<void> | undefined;
   readonly owner?: SocketOwner | undefined;
   /** Server: `event` (default): as `earlyData` events; `stream`: as what is read first, before the client is known to be there. */
   readonly deliverEarlyData?: 'event' | 'stream' | undefined;
@@ -234,7 +236,9 @@ export class TLSSocket extends TransportSocket {
       this.#make = engine;
       stream.on('connect', TLSSocket.#onTransportConnect);
       if (this.#client?.opened) this.followConnecting();
-      process.nextTick(TLSSocket.#startLater, this);
+      const { ready } = options as EngineSocketOptions;
+      if (ready === undefined) process.nextTick(TLSSocket.#startLater, this);
+      else this.#startWhen(ready);
     }
     if ((options as TLSSocketOptions).pauseOnConnect) this.pause();
     if (options.signal !== undefined) addAbortSignal(options.signal, this);
@@ -281,6 +285,20 @@ export class TLSSocket extends TransportSocket {
       socket.destroy(error as Error);
     }
   };
+
+  /** Nothing else begins the handshake before. */
+  #startWhen(ready: Promise<void>): void {
+    const make = this.#make;
+    this.#make = undefined;
+    ready.then(
+      () => {
+        if (this.destroyed) return;
+        this.#make = make;
+        TLSSocket.#startLater(this);
+      },
+      (error: Error) => this.#fail(error),
+    );
+  }
 
   #start(engine: TlsEngine): void {
     this.#engine = engine;

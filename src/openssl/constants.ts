@@ -135,6 +135,7 @@ export const OPENSSL_NPN_NO_OVERLAP = 2;
 
 export const X509_V_OK = 0;
 export const X509_V_ERR_UNSPECIFIED = 1;
+export const X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT = 2;
 export const X509_V_ERR_CERT_SIGNATURE_FAILURE = 7;
 export const X509_V_ERR_CERT_NOT_YET_VALID = 9;
 export const X509_V_ERR_CERT_HAS_EXPIRED = 10;

@@ -127,6 +127,7 @@ export function verifyCode(code: string): number {
 const VERIFY_TEXTS: Readonly<Record<number, string>> = {
   [constants.X509_V_OK]: 'ok',
   [constants.X509_V_ERR_UNSPECIFIED]: 'unspecified certificate verification error',
+  [constants.X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT]: 'unable to get issuer certificate',
   [constants.X509_V_ERR_CERT_SIGNATURE_FAILURE]: 'certificate signature failure',
   [constants.X509_V_ERR_CERT_NOT_YET_VALID]: 'certificate is not yet valid',
   [constants.X509_V_ERR_CERT_HAS_EXPIRED]: 'certificate has expired',

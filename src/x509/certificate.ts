@@ -34,6 +34,8 @@ export interface Extensions {
   readonly nameConstraints: NameConstraints | undefined;
   readonly authorityKeyIdentifier: Uint8Array | undefined;
   readonly subjectKeyIdentifier: Uint8Array | undefined;
+  /** Not read yet: only lists for one distribution point ask for it. */
+  readonly crlDistributionPoints: Uint8Array | undefined;
   /** Object identifiers of extensions that are critical and that nobody here acts on. */
   readonly unknownCritical: readonly string[];
 }
@@ -206,6 +208,7 @@ function readExtensions(outer: DerReader | undefined): Extensions {
     nameConstraints: take(Oid.nameConstraints, readNameConstraints),
     authorityKeyIdentifier: take(Oid.authorityKeyIdentifier, readAuthorityKeyIdentifier),
     subjectKeyIdentifier: take(Oid.subjectKeyIdentifier, (reader) => reader.octetString()),
+    crlDistributionPoints: values.get(Oid.cRLDistributionPoints),
   };
   return { ...extensions, unknownCritical: critical.filter((oid) => !UNDERSTOOD.includes(oid)) };
 }

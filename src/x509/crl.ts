@@ -19,12 +19,20 @@ export interface ParsedCrl {
   readonly nextUpdate: number;
   readonly authorityKeyIdentifier: Uint8Array | undefined;
   /** Which certificates of the issuer it is about. */
-  readonly scope: 'all' | 'end_entities' | 'authorities';
+  readonly scope: Scope;
   /** Why no certificate can be judged by it: it asks for something that this verifier does not do. */
   readonly unusable: { readonly code: RefusalCode; readonly why: string } | undefined;
   /** Whether the certificate with this serial number (content of the INTEGER) is revoked. */
   revokes(serial: Uint8Array): boolean;
 }
+
+export interface Scope {
+  readonly kind: 'all' | 'end_entities' | 'authorities';
+  /** GeneralNames (DER) of the distribution point: only certificates that name one of them are meant. `undefined`: it is for no one point. */
+  readonly names: readonly Uint8Array[] | undefined;
+}
+
+const EVERYTHING: Scope = { kind: 'all', names: undefined };
 
 /** RFC 5280, section 5.3.1: the entry takes a certificate off the list, which only a delta CRL needs to say. */
 const REMOVE_FROM_CRL = 8;
@@ -59,7 +67,7 @@ export function parseCrl(der: Uint8Array): ParsedCrl {
 
   const keyIdentifier = values.get(Oid.authorityKeyIdentifier);
   const distributionPoint = values.get(Oid.issuingDistributionPoint);
-  const scope = distributionPoint === undefined ? 'all' : readIssuingDistributionPoint(distributionPoint);
+  const scope = distributionPoint === undefined ? EVERYTHING : readIssuingDistributionPoint(distributionPoint);
   const unknown = [...critical, ...entries.critical].find((oid) => !UNDERSTOOD.includes(oid));
   return {
     tbs,
@@ -69,10 +77,10 @@ export function parseCrl(der: Uint8Array): ParsedCrl {
     thisUpdate,
     nextUpdate,
     authorityKeyIdentifier: keyIdentifier && readAuthorityKeyIdentifier(new DerReader(keyIdentifier, 4)),
-    scope: typeof scope === 'string' ? scope : 'all',
+    scope: 'why' in scope ? EVERYTHING : scope,
     unusable: values.has(Oid.deltaCRLIndicator)
       ? { code: 'UNABLE_TO_GET_CRL', why: 'is a delta CRL, which is not supported: use complete ones' }
-      : typeof scope !== 'string'
+      : 'why' in scope
         ? { code: 'UNABLE_TO_GET_CRL', why: scope.why }
         : unknown !== undefined
           ? {
@@ -133,13 +141,14 @@ function readReason(value: Uint8Array): number {
  *      indirectCRL                [4] BOOLEAN DEFAULT FALSE,
  *      onlyContainsAttributeCerts [5] BOOLEAN DEFAULT FALSE }
  * ```
- * Of these, the kind of certificate is understood. A list for some distribution point, or some reasons, says nothing about other ones.
+ * A list for some reasons only says nothing about the others.
  */
-function readIssuingDistributionPoint(value: Uint8Array): ParsedCrl['scope'] | { readonly why: string } {
+function readIssuingDistributionPoint(value: Uint8Array): Scope | { readonly why: string } {
   const outer = new DerReader(value, 4);
   const reader = outer.enter();
   outer.end();
-  const partial = reader.optional(contextTag(0, true)) !== undefined;
+  const point = reader.enterOptional(contextTag(0, true));
+  const names = point && readFullName(point);
   const users = flag(reader, 1);
   const authorities = flag(reader, 2);
   const someReasons = reader.optional(contextTag(3, false)) !== undefined;
@@ -147,10 +156,11 @@ function readIssuingDistributionPoint(value: Uint8Array): ParsedCrl['scope'] | {
   const attributeCerts = flag(reader, 5);
   reader.end();
   if (indirect) return { why: 'is an indirect CRL, which is not supported' };
-  if (partial) return { why: 'is for one distribution point, which is not supported: use complete ones' };
+  if (point !== undefined && names === undefined)
+    return { why: 'is for a distribution point with a relative name, which is not supported' };
   if (someReasons) return { why: 'is for some reasons of revocation, which is not supported: use complete ones' };
   if (attributeCerts || (users && authorities)) return { why: 'is for no certificates that a TLS peer may have' };
-  return users ? 'end_entities' : authorities ? 'authorities' : 'all';
+  return { kind: users ? 'end_entities' : authorities ? 'authorities' : 'all', names };
 }
 
 function flag(reader: DerReader, number: number): boolean {
@@ -158,4 +168,37 @@ function flag(reader: DerReader, number: number): boolean {
   if (content === undefined) return false;
   if (content.length !== 1 || (content[0] !== 0 && content[0] !== 0xff)) throw new DerError('a BOOLEAN not 00 or ff');
   return content[0] === 0xff;
+}
+
+/** GeneralNames (DER) of a DistributionPointName; `undefined` when its name is relative to the issuer. */
+function readFullName(point: DerReader): Uint8Array[] | undefined {
+  const list = point.enterOptional(contextTag(0, true));
+  if (list === undefined) {
+    point.any();
+    point.end();
+    return undefined;
+  }
+  point.end();
+  const names: Uint8Array[] = [];
+  do names.push(list.any().whole);
+  while (!list.done);
+  return names;
+}
+
+/**
+ * The GeneralNames (DER) under which a certificate says that its CRLs are found: of those points that have all reasons, and CRLs of the
+ * certificate's own issuer. `extension` is the value of cRLDistributionPoints. Throws `DerError`.
+ */
+export function distributionPointNames(extension: Uint8Array): Uint8Array[] {
+  const outer = new DerReader(extension, 4);
+  const points = outer.enter();
+  outer.end();
+  const names: Uint8Array[] = [];
+  while (!points.done) {
+    const point = points.enter();
+    const name = point.enterOptional(contextTag(0, true));
+    const own = name && readFullName(name);
+    if (point.done) names.push(...(own ?? []));
+  }
+  return names;
 }

@@ -3,7 +3,7 @@ import type { CryptoProvider, MaybePromise, PublicKey } from '../crypto/index.ts
 import { TlsUsageError } from '../errors/index.ts';
 import { keyFacts, signatureAlgorithm, UnsupportedAlgorithm } from './algorithms.ts';
 import { describe, isSelfIssued, type ParsedCertificate } from './certificate.ts';
-import { type ParsedCrl, parseCrl } from './crl.ts';
+import { distributionPointNames, type ParsedCrl, parseCrl } from './crl.ts';
 import { DerError } from './der.ts';
 import { describeName } from './distinguished-name.ts';
 import { type Refusal, refuse } from './refusal.ts';
@@ -27,9 +27,12 @@ class List {
   }
 
   covers(certificate: ParsedCertificate): boolean {
-    const { scope } = this.crl;
-    if (scope === 'all') return true;
-    return (scope === 'authorities') === (certificate.extensions.basicConstraints?.ca === true);
+    const { kind, names } = this.crl.scope;
+    const { basicConstraints, crlDistributionPoints } = certificate.extensions;
+    if (kind !== 'all' && (kind === 'authorities') !== (basicConstraints?.ca === true)) return false;
+    if (names === undefined) return true;
+    const own = crlDistributionPoints === undefined ? [] : tryNames(crlDistributionPoints);
+    return own.some((name) => names.some((other) => equal(name, other)));
   }
 
   /** Whether the owner of this key signed it. Asked of the provider once for each key. */
@@ -40,6 +43,15 @@ class List {
     const valid = yield verifySignature(this.crl, spki, crypto);
     this.#valid.set(name, valid);
     return valid;
+  }
+}
+
+function tryNames(crlDistributionPoints: Uint8Array): readonly Uint8Array[] {
+  try {
+    return distributionPointNames(crlDistributionPoints);
+  } catch (error) {
+    if (error instanceof DerError) return [];
+    throw error;
   }
 }
 

@@ -26,7 +26,7 @@ export interface VerifierOptions {
   readonly allowPartialChain?: boolean;
   /**
    * Certificate revocation lists, DER, up to 16 MiB each. Where there are any, each certificate of a path, roots included, needs one of its
-   * issuer that is valid now and does not list it. Indirect and delta CRLs, and those of one distribution point, count as missing.
+   * issuer that is valid now and does not list it. Indirect and delta CRLs, and those for some reasons only, count as missing.
    */
   readonly crls?: readonly Uint8Array[];
 }

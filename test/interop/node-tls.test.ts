@@ -6,7 +6,17 @@ import type { AddressInfo } from 'node:net';
 import test from 'node:test';
 import tls from 'node:tls';
 import type { Scope } from '../support/process.ts';
-import { connect, files, GROUPS, type OurServer, SUITES, serve, statelessRetry, TICKET_COUNTS } from './harness.ts';
+import {
+  type Connection,
+  connect,
+  files,
+  GROUPS,
+  type OurServer,
+  SUITES,
+  serve,
+  statelessRetry,
+  TICKET_COUNTS,
+} from './harness.ts';
 
 const LABEL = 'EXPORTER-tessera';
 /** Node's names: OpenSSL's. */
@@ -262,4 +272,41 @@ test('closing in every order and half close, in both roles', async (t) => {
       assert.deepEqual(ours.eventsOf('error'), [], first);
     }
   }
+});
+
+test('Finished of both sides, full and resumed, as Node has them', async (t) => {
+  const server = await serve(t);
+  const { port, accept } = await nodeServer(t);
+  const compare = async (side: NodeSide, ours: Connection): Promise<void> => {
+    const { finished, peerFinished } = await ours.secure();
+    assert.deepEqual(new Uint8Array(side.socket.getFinished()!), peerFinished);
+    assert.deepEqual(new Uint8Array(side.socket.getPeerFinished()!), finished);
+  };
+  let session: Buffer | undefined;
+  for (const resumed of [false, true]) {
+    const side = await nodeClient(t, server, session && { session });
+    const ours = await server.accept();
+    assert.equal((await ours.secure()).resumed, resumed);
+    ours.write('ready\n');
+    await side.received('ready\n');
+    await compare(side, ours);
+    [session] = side.sessions;
+  }
+  const ours = await connect(t, port);
+  await ours.secure();
+  await compare(await accept(), ours);
+});
+
+test('signature algorithms in common, as Node lists them', async (t) => {
+  const common = 'ECDSA+SHA384:ECDSA+SHA256:RSA-PSS+SHA256';
+  const schemes = ['ecdsa_secp256r1_sha256', 'rsa_pss_rsae_sha256', 'ecdsa_secp384r1_sha384'];
+  const { port, accept } = await nodeServer(t, { sigalgs: common });
+  await (await connect(t, port, { signatureSchemes: schemes })).secure();
+  const names = (await accept()).socket.getSharedSigalgs();
+  assert.deepEqual(names, ['ECDSA+SHA384', 'ECDSA+SHA256', 'RSA-PSS+SHA256']);
+  // The same two lists with the roles changed over: again in the order of the server.
+  const server = await serve(t, { signatureSchemes: schemes });
+  await nodeClient(t, server, { sigalgs: common });
+  const { sharedSignatureSchemes } = await (await server.accept()).secure();
+  assert.deepEqual(sharedSignatureSchemes, [0x0403, 0x0804, 0x0503]);
 });

@@ -166,6 +166,29 @@ describe('work', () => {
   });
 });
 
+describe('limits', () => {
+  const taken = async (limits: { readonly certificateLength?: number; readonly handshakeMessageLength?: number }) => {
+    const { client } = await connect(await worldOf(['zlib'], ['zlib'], { client: { limits } }));
+    return errorOf(client)?.code ?? client.engine.info?.certificateCompression;
+  };
+
+  it('of a certificate count for it, compressed and uncompressed', async () => {
+    // The compressed message has more than 250 bytes, and uncompressed more than 1,000.
+    assert.equal(await taken({ handshakeMessageLength: 250 }), 'zlib');
+    assert.equal(await taken({ certificateLength: 250 }), 'handshake.too_long');
+    assert.equal(await taken({ certificateLength: 1_000 }), 'certificate.too_long_uncompressed');
+  });
+
+  it('count, whatever a provider says', async () => {
+    const lying = provider((c) => ({
+      ...c,
+      decompress: (data, length) => new Uint8Array(length + 1).fill(data.length),
+    }));
+    const { client } = await connect(await worldOf(['zlib'], ['zlib'], { client: { crypto: lying } }));
+    assert.equal(errorOf(client)?.code, 'certificate.bad_compression');
+  });
+});
+
 /** A client that sends a certificate after the handshake, without having been asked. */
 async function unasked(world: Awaited<ReturnType<typeof createWorld>>): Promise<Pair> {
   const pair = await connect(world);

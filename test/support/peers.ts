@@ -4,7 +4,9 @@ import { accessSync, constants } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import type { TestContext } from 'node:test';
 
-export type PeerName = 'openssl' | 'gnutls-cli' | 'gnutls-serv' | 'curl' | 'chromium' | 'go' | 'redis-server';
+export type PeerName = 'openssl' | 'gnutls-cli' | 'gnutls-serv' | 'curl' | 'chromium' | 'go' | ServerName;
+/** Servers whose clients run on our sockets. */
+type ServerName = 'redis-server' | 'postgres' | 'mariadbd' | 'mosquitto';
 
 export interface Peer {
   /** Absolute path of the program. */
@@ -18,7 +20,11 @@ interface Known {
   readonly args: readonly string[];
   /** What the first line of the version output must look like; the group is the version. */
   readonly version: RegExp;
+  /** Where a distribution puts it besides PATH. */
+  readonly folders?: readonly string[];
 }
+
+const SBIN: readonly string[] = ['/usr/sbin', '/usr/local/sbin'];
 
 /** LibreSSL also calls itself `openssl`; it is another program with other options, so it does not count. */
 const KNOWN: Readonly<Record<PeerName, Known>> = {
@@ -36,6 +42,19 @@ const KNOWN: Readonly<Record<PeerName, Known>> = {
     args: ['--version'],
     version: /^(?:Redis|Valkey) server v=(\S+)/,
   },
+  postgres: {
+    commands: ['postgres'],
+    args: ['--version'],
+    version: /^postgres \(PostgreSQL\) (\S+)/,
+    folders: ['18', '17', '16', '15'].map((release) => `/usr/lib/postgresql/${release}/bin`),
+  },
+  mariadbd: {
+    commands: ['mariadbd'],
+    args: ['--no-defaults', '--version'],
+    version: /Ver (\S+)-MariaDB/,
+    folders: SBIN,
+  },
+  mosquitto: { commands: ['mosquitto'], args: ['-h'], version: /^mosquitto version (\S+)/, folders: SBIN },
   go: { commands: ['go'], args: ['version'], version: /^go version go(\S+)/ },
 };
 
@@ -76,9 +95,9 @@ export function describePeers(): string {
   return `peers: node ${process.versions.node}${here.map((text) => `, ${text}`).join('')}${skipped}`;
 }
 
-function look({ commands, args, version }: Known): Peer | undefined {
+function look({ commands, args, version, folders = [] }: Known): Peer | undefined {
   for (const command of commands) {
-    const path = which(command);
+    const path = which(command, folders);
     if (path === undefined) continue;
     const { stdout } = spawnSync(path, args, {
       encoding: 'utf8',
@@ -91,10 +110,9 @@ function look({ commands, args, version }: Known): Peer | undefined {
   return undefined;
 }
 
-function which(command: string): string | undefined {
+function which(command: string, folders: readonly string[]): string | undefined {
   const file = process.platform === 'win32' ? `${command}.exe` : command;
-  return (process.env['PATH'] ?? '')
-    .split(delimiter)
+  return [...(process.env['PATH'] ?? '').split(delimiter), ...folders]
     .map((folder) => join(folder, file))
     .find((path) => {
       try {

@@ -24,11 +24,13 @@ import {
   cn,
   extension,
   ku,
+  LEAF,
   type Made,
   make,
   makeCrl,
   NOW,
   newKey,
+  uri,
 } from './forge.ts';
 import { judge, opensslAccepts } from './judge.ts';
 
@@ -41,6 +43,10 @@ const reason = (code: number): Uint8Array =>
 const entry = (made: Made, ...extensions: Uint8Array[]) => ({ serial: made.serial, extensions });
 const issuingDistributionPoint = (...fields: Uint8Array[]): Uint8Array =>
   extension(Oid.issuingDistributionPoint, der.sequence(...fields), true);
+const fullName = (...names: Uint8Array[]): Uint8Array => der.context(0, der.context(0, ...names));
+/** A certificate with these distribution points, and everything else of a leaf. */
+const pointed = (...points: Uint8Array[]) =>
+  chain3({ leaf: { extensions: [...LEAF, extension(Oid.cRLDistributionPoints, der.sequence(...points))] } });
 const yes = (number: number): Uint8Array => der.contextPrimitive(number, Uint8Array.of(0xff));
 
 /** Leaf, intermediate and root with these lists; the root's is good unless it is among them. */
@@ -128,10 +134,8 @@ const CASES: readonly ChainCase[] = [
     extensions: [issuingDistributionPoint(der.contextPrimitive(3, Uint8Array.of(6, 0x40)))],
   }),
   listed('for attribute certificates', 'UNABLE_TO_GET_CRL', { extensions: [issuingDistributionPoint(yes(5))] }),
-  listed('for one distribution point', 'UNABLE_TO_GET_CRL', {
-    extensions: [
-      issuingDistributionPoint(der.context(0, der.context(0, der.contextPrimitive(6, Buffer.from('http://a/'))))),
-    ],
+  listed('for one distribution point, and the leaf names none', 'UNABLE_TO_GET_CRL', {
+    extensions: [issuingDistributionPoint(fullName(uri('http://a/')))],
   }),
   listed('for end entities only', 'trusted', { extensions: [issuingDistributionPoint(yes(1))] }),
   listed('for end entities only, the leaf is revoked', 'CERT_REVOKED', {
@@ -149,6 +153,47 @@ const CASES: readonly ChainCase[] = [
     good,
     makeCrl({ issuer: root, extensions: [issuingDistributionPoint(yes(1))] }),
   ]),
+  ...[
+    { what: 'that the leaf names', points: [der.sequence(fullName(uri('http://a/')))], expected: 'trusted' },
+    {
+      what: 'that the leaf names among others',
+      points: [der.sequence(fullName(uri('http://b/'))), der.sequence(fullName(uri('ldap://c/'), uri('http://a/')))],
+      expected: 'trusted',
+    },
+    {
+      what: 'and the leaf names another',
+      points: [der.sequence(fullName(uri('http://b/')))],
+      expected: 'UNABLE_TO_GET_CRL',
+    },
+    {
+      what: 'that the leaf names for some reasons only',
+      points: [der.sequence(fullName(uri('http://a/')), der.contextPrimitive(1, Uint8Array.of(6, 0x40)))],
+      expected: 'UNABLE_TO_GET_CRL',
+    },
+    {
+      what: 'that the leaf names with another issuer of its lists',
+      points: [der.sequence(fullName(uri('http://a/')), der.context(2, der.context(4, cn('Other'))))],
+      expected: 'UNABLE_TO_GET_CRL',
+    },
+    {
+      what: 'with a name relative to the issuer',
+      points: [der.sequence(fullName(uri('http://a/')))],
+      point: der.context(0, der.context(1, der.sequence(der.oid(Oid.commonName), der.utf8String('a')))),
+      expected: 'UNABLE_TO_GET_CRL',
+    },
+    {
+      what: 'that the leaf names, and revokes it',
+      points: [der.sequence(fullName(uri('http://a/')))],
+      expected: 'CERT_REVOKED',
+    },
+  ].map(({ what, points, point, expected }) => {
+    const chain = pointed(...points);
+    const extensions = [issuingDistributionPoint(point ?? fullName(uri('http://x/'), uri('http://a/')))];
+    const revoked = expected === 'CERT_REVOKED' ? [chain.leaf] : [];
+    const crls = [makeCrl({ issuer: chain.intermediate, extensions, revoked }), makeCrl({ issuer: chain.root })];
+    const made = { chain: [chain.leaf.der, chain.intermediate.der], anchors: [chain.root.der] };
+    return listed(`for one distribution point, ${what}`, expected, crls, made);
+  }),
   listed(
     'of an authority that may sign no lists',
     'KEYUSAGE_NO_CRL_SIGN',

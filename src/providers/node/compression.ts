@@ -6,6 +6,7 @@ interface Bounds {
   readonly chunkSize: number;
   readonly maxOutputLength: number;
   readonly info: true;
+  readonly params?: Readonly<Record<number, number>>;
 }
 
 /** What `info: true` makes of the answer: the engine says how much of the input it took. */
@@ -51,6 +52,28 @@ function plain(bytes: Uint8Array): Uint8Array {
 /** The best quality, 11, takes 4 to 8 ms for a chain and saves 4 % more. */
 const BROTLI_QUALITY = 6;
 
+/**
+ * A decoder of brotli fills its window before it gives anything: one of 2^24 bytes takes 30 ms, for a bomb of 53 bytes. Where all that may
+ * come out fits a smaller window, no reference can reach further back in a larger one, so that WBITS (RFC 7932 section 9.1), the low four
+ * bits from 18 on, can say the smaller.
+ */
+function withSmallWindow(data: Uint8Array, length: number): Uint8Array {
+  const code = (data[0] ?? 0) & 0x0f;
+  // Even: 2^16 bytes. 1: at most 2^17.
+  if (code % 2 === 0 || code === 1) return data;
+  let bits = 18;
+  while (2 ** bits - 16 < length) bits++;
+  const smaller = ((bits - 17) << 1) | 1;
+  if (code <= smaller) return data;
+  const changed = new Uint8Array(data);
+  changed[0] = (data[0]! & 0xf0) | smaller;
+  return changed;
+}
+
+/** 8 MiB, which RFC 8878 section 3.1.1.1.2 wants every decoder to take; without it a peer could make this one reserve 128 MiB. */
+const ZSTD_WINDOW_LOG = 23;
+const ZSTD_d_windowLogMax = 100;
+
 const { zstdCompressSync, zstdDecompressSync } = zlib as {
   readonly zstdCompressSync?: (data: Uint8Array) => Uint8Array;
   readonly zstdDecompressSync?: Decompress;
@@ -67,9 +90,16 @@ const COMPRESSIONS: readonly Compression[] = [
           [zlib.constants.BROTLI_PARAM_SIZE_HINT]: data.length,
         },
       }),
-    zlib.brotliDecompressSync as Decompress,
+    (data, bounds) =>
+      zlib.brotliDecompressSync(withSmallWindow(data, bounds.maxOutputLength), bounds as zlib.BrotliOptions),
   ),
-  ...(zstdCompressSync && zstdDecompressSync ? [compression('zstd', zstdCompressSync, zstdDecompressSync)] : []),
+  ...(zstdCompressSync && zstdDecompressSync
+    ? [
+        compression('zstd', zstdCompressSync, (data, bounds) =>
+          zstdDecompressSync(data, { ...bounds, params: { [ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } }),
+        ),
+      ]
+    : []),
 ];
 
 /** zlib and brotli, and zstd where this Node has it (22.15, 23.8 and later). */

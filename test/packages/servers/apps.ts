@@ -1,6 +1,7 @@
 /** The same small application in each framework of HTTP/1.1, so that one set of tests can run through all of them. */
 import { createHash } from 'node:crypto';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
+import http2 from 'node:http2';
 import https from 'node:https';
 import { Readable } from 'node:stream';
 import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
@@ -21,6 +22,25 @@ export interface Gate {
   produced: number;
 }
 
+/** A gate, and the test's side of it. */
+export type Open = Gate & {
+  open(): void;
+  /** Settles when `/slow` was asked for. */
+  readonly inside: Promise<void>;
+};
+
+export function gate(): Open {
+  let open = (): void => {};
+  let entered = (): void => {};
+  const opened = new Promise<void>((resolve) => {
+    open = resolve;
+  });
+  const inside = new Promise<void>((resolve) => {
+    entered = resolve;
+  });
+  return { open, opened, entered, inside, produced: 0 };
+}
+
 export interface App {
   readonly server: AttachableServer;
   /** The framework's own way to end. */
@@ -31,6 +51,8 @@ export interface App {
 
 /** `secure` makes the server speak TLS. */
 export type MakeApp = (secure: Secure, gate: Gate) => App;
+/** `create` makes the server for a handler of requests. */
+type MakeAppOn = (secure: Secure, gate: Gate, create: typeof http.createServer) => App;
 export type Secure = (server: AttachableServer) => void;
 
 export const BIG_LENGTH: number = 64 * 1024 * 1024;
@@ -85,20 +107,14 @@ function plain(gate: Gate): http.RequestListener {
   };
 }
 
-export const APPS: Readonly<Record<string, MakeApp>> = {
-  http(secure, gate) {
-    const server = http.createServer(plain(gate));
+const ON: Readonly<Record<string, MakeAppOn>> = {
+  node(secure, gate, create) {
+    const server = create(plain(gate));
     secure(server);
     return { server, close: () => server.close() };
   },
 
-  https(secure, gate) {
-    const server = https.createServer(plain(gate));
-    secure(server);
-    return { server, close: () => server.close() };
-  },
-
-  express(secure, gate) {
+  express(secure, gate, create) {
     const app = express();
     app.get('/info', (request, response) => {
       const { protocol, secure, ip, socket } = request;
@@ -111,15 +127,16 @@ export const APPS: Readonly<Record<string, MakeApp>> = {
       await gate.opened;
       response.send('slow');
     });
-    const server = http.createServer(app);
+    const server = create(app);
     secure(server);
     return { server, close: () => server.close() };
   },
 
-  fastify(secure, gate) {
+  fastify(secure, gate, create) {
     const app = fastify({
+      ...(create !== http.createServer && ({ http2: true } as object)),
       serverFactory(handler) {
-        const server = http.createServer(handler);
+        const server = create(handler);
         secure(server);
         return server;
       },
@@ -138,7 +155,7 @@ export const APPS: Readonly<Record<string, MakeApp>> = {
     return { server: app.server, close: () => app.close(), listen: () => app.listen({ host: '127.0.0.1', port: 0 }) };
   },
 
-  koa(secure, gate) {
+  koa(secure, gate, create) {
     const app = new Koa();
     app.use(async (context) => {
       switch (context.path) {
@@ -159,12 +176,12 @@ export const APPS: Readonly<Record<string, MakeApp>> = {
           context.body = 'slow';
       }
     });
-    const server = http.createServer(app.callback());
+    const server = create(app.callback());
     secure(server);
     return { server, close: () => server.close() };
   },
 
-  hono(secure, gate) {
+  hono(secure, gate, create) {
     const app = new Hono<{ Bindings: HttpBindings }>();
     app.get('/info', (context) => {
       const protocol = new URL(context.req.url).protocol.slice(0, -1);
@@ -185,10 +202,45 @@ export const APPS: Readonly<Record<string, MakeApp>> = {
       await gate.opened;
       return text('slow');
     });
-    const server = createAdaptorServer(app) as http.Server;
+    const server = createAdaptorServer({
+      fetch: app.fetch,
+      createServer: ((_options: object, handler: http.RequestListener) => create(handler)) as Create,
+    }) as http.Server;
     secure(server);
     return { server, close: () => server.close() };
   },
+};
+
+const { node, ...frameworks } = ON as Readonly<Record<'node', MakeAppOn>> & typeof ON;
+type Create = typeof http.createServer;
+
+/** Over HTTP/1.1. */
+export const APPS: Readonly<Record<string, MakeApp>> = {
+  http: (secure, gate) => node(secure, gate, http.createServer),
+  https: (secure, gate) => node(secure, gate, https.createServer as Create),
+  ...Object.fromEntries(
+    Object.entries(frameworks).map(([name, make]) => [
+      name,
+      (secure: Secure, gate: Gate) => make(secure, gate, http.createServer),
+    ]),
+  ),
+};
+
+const createSecure = ((handler: never) => http2.createSecureServer({ allowHTTP1: true }, handler)) as unknown as Create;
+const { express: _http1Only, ...http2Frameworks } = frameworks;
+
+/** Over HTTP/2. */
+export const HTTP2_APPS: Readonly<Record<string, MakeApp>> = {
+  'http2.createServer': (secure, gate) => node(secure, gate, http2.createServer as unknown as Create),
+  'http2.createSecureServer': (secure, gate) =>
+    node(secure, gate, ((handler: never) => http2.createSecureServer({}, handler)) as unknown as Create),
+  'http2.createSecureServer with allowHTTP1': (secure, gate) => node(secure, gate, createSecure),
+  ...Object.fromEntries(
+    Object.entries(http2Frameworks).map(([name, make]) => [
+      name,
+      (secure: Secure, gate: Gate) => make(secure, gate, createSecure),
+    ]),
+  ),
 };
 
 /** Without `attach`: TLS beside an https server, which is told of each connection. */

@@ -9,22 +9,8 @@ import { Agent, fetch } from 'undici';
 import { type AttachOptions, attach } from '../../../src/node/index.ts';
 import { needs, peer } from '../../support/peers.ts';
 import { run } from '../../support/process.ts';
-import { APPS, type App, BIG_LENGTH, byHand, type Gate, type MakeApp, type Secure } from './apps.ts';
+import { APPS, type App, BIG_LENGTH, byHand, gate, type MakeApp, type Open, type Secure } from './apps.ts';
 import { get, listening, ofClient, own, type RequestOptions, raw, rest, resume } from './support.ts';
-
-type Open = Gate & { open(): void; readonly inside: Promise<void> };
-
-function gate(): Open {
-  let open = (): void => {};
-  let entered = (): void => {};
-  const opened = new Promise<void>((resolve) => {
-    open = resolve;
-  });
-  const inside = new Promise<void>((resolve) => {
-    entered = resolve;
-  });
-  return { open, opened, entered, inside, produced: 0 };
-}
 
 const attached =
   (options: AttachOptions): Secure =>
