@@ -17,7 +17,7 @@ function judged(name: string, server: TlsOptions, client: ConnectionOptions, mor
       const socket = w.connect(listener, client);
       socket.on('secureConnect', () => w.state(socket));
       socket.on('error', (error: Error & { host?: string; reason?: string; cert?: PeerCertificate }) => {
-        w.c('error has', error.host, error.reason, error.cert?.subject?.CN, Object.keys(error));
+        if (error.cert) w.c('error has', error.host, error.reason, error.cert.subject.CN);
       });
       socket.resume();
       await closed(socket);

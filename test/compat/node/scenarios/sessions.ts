@@ -1,6 +1,10 @@
 /** Sessions and tickets. */
+import { createHash } from 'node:crypto';
 import type { ConnectionOptions, TLSSocket, TlsOptions } from 'node:tls';
 import { ca, closed, fixture, identity, once, type Scenario, type Server, type World } from '../scenario.ts';
+
+const KEYS = createHash('sha384').update('keys').digest();
+const OTHER_KEYS = createHash('sha384').update('other keys').digest();
 
 /** One connection: what it says of resumption at both ends, and the sessions it gave. The server's byte comes behind its tickets. */
 async function visit(w: World, server: Server, options: ConnectionOptions = {}): Promise<Buffer[]> {
@@ -12,7 +16,7 @@ async function visit(w: World, server: Server, options: ConnectionOptions = {}):
     w.c('reused', socket.isSessionReused());
     w.state(socket);
   });
-  socket.on('data', () => socket.end());
+  socket.resume();
   await closed(socket);
   await accepted;
   w.c(
@@ -159,7 +163,7 @@ export const sessions: readonly Scenario[] = [
     name: 'sessions: servers with the same ticketKeys',
     across: true,
     async run(w) {
-      const ticketKeys = Buffer.alloc(48, 7);
+      const ticketKeys = KEYS;
       const first = await w.listen({ ticketKeys }, answer(w));
       const second = await w.listen({ ticketKeys }, answer(w));
       w.s('keys', first.getTicketKeys().equals(ticketKeys));
@@ -178,7 +182,7 @@ export const sessions: readonly Scenario[] = [
       await visit(w, second, { session: got.at(-1)! });
       w.try('setTicketKeys', () => second.setTicketKeys(first.getTicketKeys()), 'server');
       await visit(w, second, { session: got.at(-1)! });
-      second.setTicketKeys(Buffer.alloc(48, 9));
+      second.setTicketKeys(OTHER_KEYS);
       w.s('keys', second.getTicketKeys());
       await visit(w, second, { session: got.at(-1)! });
     },
@@ -188,7 +192,7 @@ export const sessions: readonly Scenario[] = [
     name: 'sessions: another sessionIdContext',
     across: true,
     async run(w) {
-      const ticketKeys = Buffer.alloc(48, 7);
+      const ticketKeys = KEYS;
       const first = await w.listen({ ticketKeys, sessionIdContext: 'one' }, answer(w));
       const second = await w.listen({ ticketKeys, sessionIdContext: 'two' }, answer(w));
       const got = await visit(w, first);
@@ -199,7 +203,7 @@ export const sessions: readonly Scenario[] = [
     name: 'sessions: a session from a listener of another certificate',
     across: true,
     async run(w) {
-      const server = await w.listen({ ticketKeys: Buffer.alloc(48, 7) }, answer(w));
+      const server = await w.listen({ ticketKeys: KEYS }, answer(w));
       const got = await visit(w, server);
       server.setSecureContext({ ...identity('rsa') });
       await visit(w, server, { session: got.at(-1)! });
