@@ -273,7 +273,7 @@ export class TLSSocket extends TransportSocket {
     const transport = socket.#transport;
     if (socket.destroyed || make === undefined) return;
     if (transport.destroyed) {
-      socket.destroy();
+      socket.destroy(transport.errored ?? undefined);
       return;
     }
     // A net.Socket that nobody has told yet where to go.
