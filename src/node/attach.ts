@@ -3,18 +3,23 @@ import type { Http2SecureServer, Http2Server } from 'node:http2';
 import type { Server as HttpsServer } from 'node:https';
 import type { Server as NetServer } from 'node:net';
 import { TlsUsageError } from '../errors/index.ts';
+import { guardEarlyRequests, httpEarlyData } from './attach-early.ts';
 import { http2Socket } from './http2-facade.ts';
-import { Server, type TlsOptions } from './server.ts';
+import { Server, type ServerEarlyData, type TlsOptions } from './server.ts';
 import type { TLSSocket } from './socket.ts';
 
 /** What {@link attach} works on: a server of node:http, node:https or node:http2. */
 export type AttachableServer = HttpServer | HttpsServer | Http2Server | Http2SecureServer;
 
 /** As for {@link Server}, without what concerns listening. `ALPNProtocols` is by default what the server speaks. */
-export type AttachOptions = Omit<
-  TlsOptions,
-  'allowHalfOpen' | 'noDelay' | 'keepAlive' | 'keepAliveInitialDelay' | 'earlyData'
->;
+export interface AttachOptions
+  extends Omit<TlsOptions, 'allowHalfOpen' | 'noDelay' | 'keepAlive' | 'keepAliveInitialDelay' | 'earlyData'> {
+  /**
+   * node:http and node:https: accept requests in early data (0-RTT), which can be replayed. Those with a safe method (GET, HEAD, OPTIONS, TRACE) get
+   * the header `early-data: 1`, all others the answer 425 (Too Early), until the handshake is done. RFC 8470. Default: off.
+   */
+  readonly earlyData?: Omit<ServerEarlyData, 'deliver'> | undefined;
+}
 
 type Emit = (event: string | symbol, ...args: unknown[]) => boolean;
 
@@ -112,14 +117,17 @@ function ignore(): void {}
  *
  * Returns the TLS side: certificates can be changed there, and it has the events about tickets and handshakes, which the HTTP server emits too.
  * Failed handshakes are `tlsClientError` and `clientError` of the HTTP server. Throws {@link TlsUsageError} `attach.not_http`, `attach.twice`,
- * `attach.http1_fallback`, `attach.contexts`, and what {@link createServer} throws.
+ * `attach.http1_fallback`, `attach.contexts`, `attach.early_data`, and what {@link createServer} throws.
  */
 export function attach(server: AttachableServer, options: AttachOptions = {}): AttachedServer {
   if (typeof server?.emit !== 'function' || !('updateSettings' in server || 'closeIdleConnections' in server))
     throw new TlsUsageError('attach.not_http', 'attach needs a server of node:http, node:https or node:http2');
   if (attachedServers.has(server))
     throw new TlsUsageError('attach.twice', 'this server speaks TLS already: attach was called with it before');
-  const tls = 'setSecureContext' in server ? attachSecure(server, options) : attachPlain(server, options);
+  const earlyData = options.earlyData && httpEarlyData(server, options.earlyData);
+  const all: TlsOptions = { ...options, earlyData };
+  const tls = 'setSecureContext' in server ? attachSecure(server, all) : attachPlain(server, all);
+  if (earlyData) guardEarlyRequests(server as HttpServer);
   attachedServers.add(server);
   server.on('close', () => tls.emit('close'));
   // By these, node:cluster gives the workers' servers one set of ticket keys. It knows only what listens.
@@ -140,7 +148,7 @@ export function attach(server: AttachableServer, options: AttachOptions = {}): A
 }
 
 /** Its connections are kept from it until they are secure. Whatever listens to `connection`, core or a package, goes on listening. */
-function attachPlain(server: HttpServer | Http2Server, options: AttachOptions): AttachedServer {
+function attachPlain(server: HttpServer | Http2Server, options: TlsOptions): AttachedServer {
   const http2 = 'updateSettings' in server;
   if (http2 && fallsBack(server)) {
     throw new TlsUsageError(
@@ -171,7 +179,7 @@ function attachPlain(server: HttpServer | Http2Server, options: AttachOptions): 
 }
 
 /** Core's handshake is taken out, and ours put in. What comes after, it has itself. */
-function attachSecure(server: HttpsServer | Http2SecureServer, options: AttachOptions): AttachedServer {
+function attachSecure(server: HttpsServer | Http2SecureServer, options: TlsOptions): AttachedServer {
   const tls = new AttachedServer(server, { ...madeWith(server, options), ...options }, () => {});
   replaceListener(server, 'connection', 'tlsConnectionListener', () => (transport) => {
     armTimeouts(server);
@@ -187,7 +195,7 @@ function attachSecure(server: HttpsServer | Http2SecureServer, options: AttachOp
 }
 
 /** The options that a server was made with, as far as it still knows. */
-function madeWith(server: HttpsServer | Http2SecureServer, given: AttachOptions): TlsOptions {
+function madeWith(server: HttpsServer | Http2SecureServer, given: TlsOptions): TlsOptions {
   const made = server as unknown as Readonly<Record<string | symbol, unknown>>;
   // They are contexts of OpenSSL. Clients must not get another certificate than the one meant for their name.
   if (Array.isArray(made['_contexts']) && made['_contexts'].length > 0) {

@@ -12,7 +12,7 @@ import { TlsUsageError } from '../errors/index.ts';
 import type { Clock } from '../handshake/index.ts';
 import type { CertificateVerifier, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
 import { createCredential, nodeCrypto } from '../providers/node/index.ts';
-import { trustHash } from '../tickets/index.ts';
+import { TicketKeyRing, trustHash } from '../tickets/index.ts';
 import { createVerifier } from '../x509/index.ts';
 import { certificatesOf, defaultAnchors, type PemOrDer } from './certificates.ts';
 import { refuseUnsupported } from './options.ts';
@@ -214,6 +214,11 @@ function defaultVerifier(): ReturnType<typeof createVerifier> {
 
 let defaults: SecureContext | undefined;
 let verifier: ReturnType<typeof createVerifier> | undefined;
+
+/** Keys for tickets that live up to `lifetimeSeconds`; they rotate by themselves. */
+export function createKeyRing(lifetimeSeconds: number = 0): TicketKeyRing {
+  return new TicketKeyRing({ crypto: nodeCrypto, openForSeconds: Math.max(lifetimeSeconds, 86_400) });
+}
 
 function credentialsOf({ cert, key, passphrase }: SecureContextOptions): readonly Credential[] {
   if (cert === undefined && key === undefined) return [];

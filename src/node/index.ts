@@ -7,7 +7,7 @@ export { Agent, type AgentOptions } from './agent.ts';
 export { type AttachableServer, AttachedServer, type AttachOptions, attach } from './attach.ts';
 export type { PemOrDer } from './certificates.ts';
 export { type ConnectionOptions, connect } from './connect.ts';
-export { createSecureContext, SecureContext, type SecureContextOptions } from './context.ts';
+export { type ContextTickets, createSecureContext, SecureContext, type SecureContextOptions } from './context.ts';
 export type {
   DiagnosticMessages,
   ObservedConnection,
@@ -23,6 +23,9 @@ export type { TlsError } from './errors.ts';
 export { http2Socket } from './http2-facade.ts';
 export { type CounterName, Metrics } from './metrics.ts';
 export { createServer, Server, type ServerEarlyData, type TlsOptions } from './server.ts';
+export type { AlpnCallback, OcspListener, ServerPsk, ServerPskCallback, SniCallback } from './server-questions.ts';
+export type { TicketKeyInput } from './server-ticket-keys.ts';
+export type { ServerTickets } from './server-tickets.ts';
 export {
   type DeclinedTicket,
   type IssuedTicket,

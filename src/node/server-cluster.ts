@@ -87,7 +87,10 @@ function post(message: KeysMessage): void {
   if (process.connected) process.send?.(message, undefined, undefined, () => {});
 }
 
-/** Primary: what was set last in each group. */
+/** A group ends when none of its workers listens any more, which the primary does not hear of. */
+const MAX_GROUPS = 1_000;
+
+/** Primary: what was set last in each group, latest last. */
 const latest = new Map<string, KeysMessage>();
 
 if (cluster.isPrimary) {
@@ -101,7 +104,9 @@ function onWorkerMessage(from: Worker, message: KeysMessage | undefined): void {
     if (known !== undefined) send(from, known);
     return;
   }
+  latest.delete(message.group);
   latest.set(message.group, message);
+  if (latest.size > MAX_GROUPS) latest.delete(latest.keys().next().value!);
   // To the sender too: of several that set keys at one time, all end with those that came here last.
   for (const worker of Object.values(cluster.workers ?? {})) if (worker !== undefined) send(worker, message);
 }

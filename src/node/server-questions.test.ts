@@ -121,6 +121,24 @@ const SCENARIOS: readonly Scenario[] = [
     }),
     client: named('other.test'),
   },
+  {
+    name: 'SNICallback is called on the socket',
+    server: () => ({
+      SNICallback(this: nodeTls.TLSSocket, name: string, callback: NodeCallback) {
+        callback(new Error(`${this.constructor.name} ${name}`));
+      },
+    }),
+    client: named('a.test'),
+  },
+  {
+    name: 'ALPNCallback is called on the socket',
+    server: () => ({
+      ALPNCallback(this: nodeTls.TLSSocket) {
+        throw new Error(this.constructor.name);
+      },
+    }),
+    client: { ...named('a.test'), ALPNProtocols: ['x'] },
+  },
   { name: 'SNICallback gives null', server: () => ({ SNICallback: giving(null, null) }), client: named('a.test') },
   { name: 'SNICallback gives nothing', server: () => ({ SNICallback: giving() }), client: named('a.test') },
   { name: 'SNICallback gives {}', server: () => ({ SNICallback: giving(null, {}) }), client: named('a.test') },

@@ -11,11 +11,14 @@ import type { TLSSocket } from './socket.ts';
 export type SniCallback = (servername: string, callback: NodeCallback<SecureContext | null>) => unknown;
 
 /** One of `protocols`, or `undefined` to refuse the connection with `no_application_protocol`; or a promise of it. */
-export type AlpnCallback = (question: {
-  /** `false`: the client did not say. */
-  readonly servername: string | false;
-  readonly protocols: readonly string[];
-}) => string | undefined | Promise<string | undefined>;
+export type AlpnCallback = (
+  this: TLSSocket,
+  question: {
+    /** `false`: the client did not say. */
+    readonly servername: string | false;
+    readonly protocols: readonly string[];
+  },
+) => string | undefined | Promise<string | undefined>;
 
 /** The PSK of an identity, nothing when it is not known, or a promise of it. The hash of a bare key is SHA-256, as in node:tls. */
 export type ServerPskCallback = (
@@ -43,7 +46,11 @@ export function andThen<T, R>(answer: MaybePromise<T>, next: (answer: T) => Mayb
 }
 
 /** Asks `SNICallback`. */
-export function askSni(ask: SniCallback, servername: string): MaybePromise<SecureContext | undefined> {
+export function askSni(
+  ask: SniCallback,
+  socket: TLSSocket,
+  servername: string,
+): MaybePromise<SecureContext | undefined> {
   const check = (context: unknown): SecureContext | undefined => {
     if (!context) return undefined;
     if (context instanceof SecureContext) return context;
@@ -51,7 +58,7 @@ export function askSni(ask: SniCallback, servername: string): MaybePromise<Secur
     throw new ProgramFailure(new TypeError('Invalid SNI context'));
   };
   const answer = answerOf<unknown>(
-    (callback) => ask(servername, callback as NodeCallback<SecureContext | null>),
+    (callback) => ask.call(socket, servername, callback as NodeCallback<SecureContext | null>),
     ask.length < 2,
   );
   return andThen(answer, check);
@@ -60,6 +67,7 @@ export function askSni(ask: SniCallback, servername: string): MaybePromise<Secur
 /** Asks `ALPNCallback`. */
 export function askAlpn(
   ask: AlpnCallback,
+  socket: TLSSocket,
   servername: string | undefined,
   offered: readonly string[],
 ): MaybePromise<string | undefined> {
@@ -72,7 +80,7 @@ export function askAlpn(
       ),
     );
   };
-  const answer = ofProgram(() => ask({ servername: servername ?? false, protocols: [...offered] }));
+  const answer = ofProgram(() => ask.call(socket, { servername: servername ?? false, protocols: [...offered] }));
   return isThenable<string>(answer) ? Promise.resolve(answer).then(check, failed) : check(answer);
 }
 

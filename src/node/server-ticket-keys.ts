@@ -13,6 +13,7 @@ import {
   ticketKeyMaterial,
 } from '../tickets/index.ts';
 import { bytesOf, typeError } from './argument.ts';
+import { createKeyRing } from './context.ts';
 import { publishKeys } from './diagnostics.ts';
 
 /** What `setTicketKeys` takes: 48 bytes as from `getTicketKeys`, 80 as OpenSSL makes them, or several of these, of which the first seals. */
@@ -57,7 +58,7 @@ export class ServerTicketKeys implements TicketSealer {
   constructor(lifetimeSeconds: number, given: TicketKeyRing | undefined) {
     this.#openForSeconds = Math.max(lifetimeSeconds, 86_400);
     this.#isOfProgram = given !== undefined;
-    this.#held = [holding(given ?? new TicketKeyRing({ crypto: nodeCrypto, openForSeconds: this.#openForSeconds }))];
+    this.#held = [holding(given ?? createKeyRing(lifetimeSeconds))];
   }
 
   /** Whether the program keeps the ring, and with whom to share it. */
@@ -82,8 +83,9 @@ export class ServerTicketKeys implements TicketSealer {
     const chosen = masters.map((master) => this.#holding(master, undefined));
     const gone = this.#held.filter(({ ring }) => !chosen.some((held) => held.ring === ring));
     if (revoke) for (const { ring } of gone) ring.destroy('all');
-    const until = Date.now() + 1_000 * this.#openForSeconds;
-    const former = gone.map((held) => (held.master === undefined ? held : { ...held, until: held.until ?? until }));
+    const former = gone.map((held) =>
+      held.master === undefined ? held : { ...held, until: held.until ?? lastOf(held) },
+    );
     this.#held = [...chosen, ...(revoke ? [] : former)].slice(0, MAX_RINGS);
   }
 
@@ -106,7 +108,7 @@ export class ServerTicketKeys implements TicketSealer {
   }
 
   maxLifetimeSeconds(now: number): number {
-    return Math.min(this.#held[0]!.sealer.maxLifetimeSeconds(now), this.#openForSeconds);
+    return this.#held[0]!.sealer.maxLifetimeSeconds(now);
   }
 
   seal(state: TicketState, now: number, request: SealRequest): Uint8Array | undefined {
@@ -135,6 +137,12 @@ export class ServerTicketKeys implements TicketSealer {
     const derive = { master, openForSeconds: this.#openForSeconds };
     return { ...holding(new TicketKeyRing({ crypto: nodeCrypto, derive }), master), until };
   }
+}
+
+/** When the last ticket that it sealed has run out. */
+function lastOf({ ring }: Held): number {
+  const now = Date.now();
+  return ring.sealingKey(now)?.openUntil ?? now;
 }
 
 function holding(ring: TicketKeyRing, master?: Uint8Array): Held {

@@ -2,8 +2,7 @@ import { captureRejectionSymbol } from 'node:events';
 import { Server as NetServer, type ServerOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import * as nodeTls from 'node:tls';
-import { createServerEngine, type EarlyDataOptions, type ServerConfig } from '../connection/index.ts';
-import type { MaybePromise } from '../crypto/index.ts';
+import { createServerEngine, type EarlyDataOptions, type ServerConfig, type TlsEngine } from '../connection/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { TicketKeyRing } from '../tickets/index.ts';
 import { checkFunction, typeError, wrongType } from './argument.ts';
@@ -168,29 +167,44 @@ class TlsServer extends Base implements SocketOwner {
   /** For subclasses: the handshake of `socket` begins. */
   protected onAccept(_socket: TLSSocket): void {}
 
+  /** The protocol of a socket that was not accepted here, but is to be as if it were. */
+  engineOf(socket: TLSSocket): TlsEngine {
+    return createServerEngine(this.#configWith(this.#configOf(this.#context), () => socket));
+  }
+
   static readonly #onClose = function (this: TlsServer): void {
     this.#cluster?.leave();
     this.#cluster = undefined;
   };
 
-  /** With what the program wants to know the socket for: its functions know no more than the engine. */
+  /** With what the program is asked about a connection, where it wants to be: it is told the socket, of which the engine knows nothing. */
   #configWith(config: ServerConfig, socket: () => TLSSocket): ServerConfig {
-    const { pskCallback, findPsk } = this.#options;
-    const { chooseConfig } = config;
+    const { SNICallback, pskCallback, findPsk } = this.#options;
+    const { ALPNCallback } = this;
     const logs = this.listenerCount('keylog') > 0;
-    if (!logs && !pskCallback) return config;
+    if (!logs && !SNICallback && !ALPNCallback && !pskCallback) return config;
+    const { chooseConfig } = config;
+    const chosen = (other: ServerConfig | undefined): ServerConfig | undefined =>
+      other && this.#configWith(other, socket);
     return {
       ...config,
       ...(logs && { keyLog: (line) => void this.emit('keylog', Buffer.from(`${line}\n`), socket()) }),
+      ...(chooseConfig && { chooseConfig: (hello) => andThen(chooseConfig(hello), chosen) }),
+      ...(SNICallback && {
+        chooseConfig: ({ serverName }) =>
+          andThen(serverName ? askSni(SNICallback, socket(), serverName) : undefined, (context) =>
+            chosen(context && this.#configOf(context)),
+          ),
+      }),
+      ...(ALPNCallback && {
+        chooseAlpn: ({ serverName, alpn }) => askAlpn(ALPNCallback, socket(), serverName, alpn),
+      }),
       ...(pskCallback && {
         findPsk: (identity, hash) =>
           andThen(
             hash === undefined ? askPsk(pskCallback, socket(), identity) : undefined,
             (psk) => psk ?? findPsk?.(identity, hash),
           ),
-      }),
-      ...(chooseConfig && {
-        chooseConfig: (hello) => andThen(chooseConfig(hello), (chosen) => chosen && this.#configWith(chosen, socket)),
       }),
     };
   }
@@ -205,8 +219,7 @@ class TlsServer extends Base implements SocketOwner {
   }
 
   #makeConfig(context: SecureContext): ServerConfig {
-    const { SNICallback, pskCallback, findPsk } = this.#options;
-    const { ALPNCallback } = this;
+    const { pskCallback, findPsk } = this.#options;
     const tickets = context === this.#context ? this.#tickets : mergeTickets(this.#tickets, context.tickets);
     return context.serverConfig({
       alpn: this.#alpn,
@@ -218,17 +231,14 @@ class TlsServer extends Base implements SocketOwner {
       findPsk: findPsk ?? (pskCallback && (() => undefined)),
       fallback: this.#context.credentials,
       stapleOcsp: ({ chain }) => askOcsp(this, chain),
-      ...((SNICallback || this.#names.size > 0) && { chooseConfig: ({ serverName }) => this.#configFor(serverName) }),
-      ...(ALPNCallback && { chooseAlpn: ({ serverName, alpn }) => askAlpn(ALPNCallback, serverName, alpn) }),
+      ...(this.#names.size > 0 && { chooseConfig: ({ serverName }) => this.#configFor(serverName) }),
     });
   }
 
-  /** `undefined`: that of the server. */
-  #configFor(serverName: string | undefined): MaybePromise<ServerConfig | undefined> {
-    if (!serverName) return undefined;
-    const { SNICallback } = this.#options;
-    const context = SNICallback ? askSni(SNICallback, serverName) : this.#names.find(serverName);
-    return andThen(context, (found) => found && this.#configOf(found));
+  /** Of the name's context; `undefined`: that of the server. */
+  #configFor(serverName: string | undefined): ServerConfig | undefined {
+    const context = serverName ? this.#names.find(serverName) : undefined;
+    return context && this.#configOf(context);
   }
 
   #earlyDataOptions({ replayGuard }: ServerTickets): EarlyDataOptions | undefined {
@@ -423,7 +433,7 @@ function checkOptions(options: TlsOptions | null | undefined): TlsOptions {
   if (options.handshakeTimeout && typeof options.handshakeTimeout !== 'number') {
     throw wrongType('options.handshakeTimeout', 'of type number', options.handshakeTimeout);
   }
-  checkRange('handshakeTimeout', options.handshakeTimeout, 0, MAX_TIMEOUT);
+  checkRange('handshakeTimeout', options.handshakeTimeout ?? undefined, 0, MAX_TIMEOUT);
   for (const name of ['SNICallback', 'ALPNCallback', 'pskCallback'] as const)
     checkFunction(`options.${name}`, options[name]);
   if (options.pskIdentityHint && typeof options.pskIdentityHint !== 'string') {

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { createHash } from 'node:crypto';
 import { describe, it } from 'node:test';
 import * as zlib from 'node:zlib';
 import fc from 'fast-check';
@@ -95,11 +96,22 @@ describe('windows', () => {
     }
   });
 
+  it('brotli: a reference that only a larger window allows', () => {
+    const head = new TextEncoder().encode('a certificate of');
+    const noise = new TextEncoder().encode(createHash('shake256', { outputLength: 131_057 }).update('').digest('hex'));
+    // The head again, 262,130 bytes later: a window of 2^18 bytes reaches back 262,128.
+    const data = concat(head, noise, head.subarray(0, 14));
+    assert.equal(data.length, 2 ** 18);
+    const compressed = packed(data, 22, 11);
+    assert.ok(compressed.length < packed(data, 18, 11).length, 'the reference is used');
+    assert.deepEqual(brotli.decompress(compressed, data.length), data);
+  });
+
   it('brotli: what is received stays as it was', () => {
     const data = packed(new Uint8Array(1_000), 24, 11);
-    const before = data.slice();
+    const before = new Uint8Array(data);
     assert.equal(brotli.decompress(data, 1_000)?.length, 1_000);
-    assert.deepEqual(data, before);
+    assert.deepEqual(new Uint8Array(data), before);
   });
 
   it('brotli: a bomb with the largest window takes no longer than one with the smallest', () => {

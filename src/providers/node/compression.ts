@@ -65,7 +65,7 @@ function withSmallWindow(data: Uint8Array, length: number): Uint8Array {
   while (2 ** bits - 16 < length) bits++;
   const smaller = ((bits - 17) << 1) | 1;
   if (code <= smaller) return data;
-  const changed = data.slice();
+  const changed = new Uint8Array(data);
   changed[0] = (data[0]! & 0xf0) | smaller;
   return changed;
 }

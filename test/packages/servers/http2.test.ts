@@ -9,7 +9,7 @@ import tls from 'node:tls';
 import { Agent, fetch } from 'undici';
 import { type AttachOptions, attach, connect, http2Socket } from '../../../src/node/index.ts';
 import { needs, peer } from '../../support/peers.ts';
-import { run } from '../../support/process.ts';
+import { freePort, run, start } from '../../support/process.ts';
 import { type App, BIG_LENGTH, gate, HTTP2_APPS, type Open } from './apps.ts';
 import { get, h2, h2Get, listening, ofClient, own, raw, rest, resume } from './support.ts';
 
@@ -96,6 +96,19 @@ for (const [name, make] of Object.entries(HTTP2_APPS)) {
     assert.equal(length, BIG_LENGTH);
   });
 
+  test(`${name}: outlives who goes away in the middle`, async (t) => {
+    const { port } = await serve(t);
+    for (const method of ['destroy', 'close'] as const) {
+      const session = await h2(t, port);
+      const stream = session.request({ ':path': '/big' });
+      stream.on('error', () => {});
+      await once(stream, 'readable');
+      stream[method]();
+      session.destroy();
+    }
+    assert.equal((await h2Get(await h2(t, port), { ':path': '/info' })).status, 200);
+  });
+
   test(`${name}: ends when what was begun is done`, async (t) => {
     const { app, port, door } = await serve(t);
     const session = await h2(t, port);
@@ -166,4 +179,50 @@ test('our own client too: http2.connect over http2Socket', async (t) => {
   assert.deepEqual([encrypted, alpnProtocol], [true, 'h2']);
   assert.deepEqual(originSet, [`https://localhost:${port}`]);
   assert.deepEqual([socket instanceof tls.TLSSocket, socket.authorized, socket.getProtocol()], [true, true, 'TLSv1.3']);
+});
+
+test('http2.connect over http2Socket fails as our socket does', async (t) => {
+  const server = http2.createSecureServer();
+  attach(server, own);
+  const port = await listening(t, server);
+  const gone = await freePort();
+  for (const [to, code] of [
+    [port, 'DEPTH_ZERO_SELF_SIGNED_CERT'],
+    [gone, 'ECONNREFUSED'],
+  ] as const) {
+    const session = http2.connect(`https://localhost:${to}`, {
+      createConnection: (): Duplex =>
+        http2Socket(connect({ port: to, host: '127.0.0.1', servername: 'localhost', ...alpn })),
+    });
+    const closed = once(session, 'close').catch(() => {});
+    assert.equal((await once(session, 'error'))[0].code, code);
+    await closed;
+  }
+});
+
+test('http2 sessions without traffic end after the timeout of the server', async (t) => {
+  const server = http2.createSecureServer();
+  attach(server, own);
+  server.setTimeout(100);
+  const session = await h2(t, await listening(t, server));
+  await once(session, 'close');
+});
+
+test('where core has no wrapper to be had, HTTP/2 runs on our socket as it is', async (t) => {
+  const program = `
+    import http2 from 'node:http2';
+    import { syncBuiltinESMExports } from 'node:module';
+    import tls from 'node:tls';
+    tls.TLSSocket = class {};
+    syncBuiltinESMExports();
+    const { attach } = await import('./src/node/index.ts');
+    const server = http2.createSecureServer({ allowHTTP1: true }, (request, response) => response.end('as it is'));
+    attach(server, ${JSON.stringify(own)});
+    server.listen(0, '127.0.0.1', () => console.log('port ' + server.address().port));
+    server.on('session', ({ encrypted }) => console.log('encrypted: ' + encrypted));
+  `;
+  const running = start(t, process.execPath, ['--import', 'tsx', '--input-type=module', '-e', program]);
+  const [, port] = await running.waitFor(/port (\d+)/);
+  assert.equal((await h2Get(await h2(t, Number(port)))).text, 'as it is');
+  await running.waitFor('encrypted: false');
 });
