@@ -252,7 +252,7 @@ export class TLSSocket extends TransportSocket {
     (ownerOf(this) as TLSSocket).#transportEnded();
   };
   static readonly #onTransportError = function (this: Transport, error: Error): void {
-    (ownerOf(this) as TLSSocket).#fail(error);
+    (ownerOf(this) as TLSSocket).#transportFailed(error);
   };
   static readonly #onTransportClose = function (this: Transport): void {
     const socket = ownerOf(this) as TLSSocket;
@@ -375,6 +375,16 @@ export class TLSSocket extends TransportSocket {
       this.#progressing = false;
       if (!this.destroyed) this.#flush();
     }
+  }
+
+  /**
+   * A peer that is gone before it got tickets, or an alert, is no error of a write of the program, which did not write: as in node:tls, where
+   * reading tells.
+   */
+  #transportFailed(error: NodeJS.ErrnoException): void {
+    const unasked = error.syscall === 'write' && !this.#handshaking && this.writableLength === 0 && !this.writableEnded;
+    if (unasked) this.destroy();
+    else this.#fail(error);
   }
 
   /** As in net.Socket, `end` comes to whoever does not read too, when there is nothing to be read. */
@@ -675,7 +685,6 @@ export class TLSSocket extends TransportSocket {
     // A peer that does not read would keep the alert, and with it the transport, waiting for ever.
     if (this.#alertSent && !transport.writableNeedDrain) transport.end(() => transport.destroy());
     else transport.destroy();
-    if (transport.closed) this.#letGo();
     const waiting = this.#written ?? this.#final;
     this.#written = undefined;
     this.#final = undefined;
@@ -770,7 +779,8 @@ export class TLSSocket extends TransportSocket {
     const chain = this.#info?.peer.chain ?? [];
     if (chain.length === 0) return {} as LegacyCertificate;
     if (!detailed) return legacyCertificate(chain[0]!);
-    return legacyChain(chain, () => this.#client?.context.authorities ?? []);
+    const peer = this.#client === undefined ? 'client' : 'server';
+    return legacyChain(chain, peer, () => this.#client?.context.authorities ?? []);
   }
 
   /** The certificate of this side, as {@link TLSSocket.getPeerCertificate} gives that of the peer. */
