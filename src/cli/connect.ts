@@ -8,7 +8,7 @@ import {
   type TlsError,
   connect as tlsConnect,
 } from '../node/index.ts';
-import { decodeClientTicket } from '../tickets/index.ts';
+import { decodeSession } from '../node/session.ts';
 import {
   blaming,
   CliError,
@@ -123,7 +123,7 @@ export async function connect(args: readonly string[]): Promise<ExitCode> {
       host,
       port,
       secureContext,
-      servername,
+      servername: servername ?? host,
       rejectUnauthorized: !values.insecure,
       postHandshakeAuth: values.cert !== undefined,
       psks: psk && [psk],
@@ -170,12 +170,9 @@ function earlyData(path: string | undefined): Buffer | undefined {
 function sessionIn(path: string | undefined, serverName: string): Buffer | undefined {
   const session = file('session-in', path);
   if (session === undefined) return undefined;
-  let savedFor: string | undefined;
-  try {
-    savedFor = decodeClientTicket(session).serverName;
-  } catch {
-    throw usageError(`--session-in: ${path} is not a session saved by --session-out`);
-  }
+  const saved = decodeSession(session);
+  if (saved === undefined) throw usageError(`--session-in: ${path} is not a session saved by --session-out`);
+  const savedFor = saved.ticket.serverName;
   if (savedFor?.toLowerCase() === serverName.toLowerCase()) return session;
   throw usageError(
     `--session-in: the session in ${path} is for ${printable(savedFor ?? 'no name')}, not ${serverName}`,
@@ -340,7 +337,7 @@ function summary(report: Report, opened: Opened): void {
   const { socket, peer, ms } = opened;
   const certificate = socket.getPeerX509Certificate();
   const cipherSuite = socket.getCipher()?.name ?? '';
-  const group = socket.getEphemeralKeyInfo().name ?? null;
+  const group = socket.connectionInfo?.group ?? null;
   const { authorized, authorizationError } = socket;
   const subject = printable(certificate?.subject.replaceAll('\n', ', ') ?? '');
   const { expectedTickets } = socket.connectionInfo!;
@@ -389,7 +386,7 @@ function showEarlyData(report: Report, { early }: Opened): void {
 function showTickets(report: Report, tickets: readonly Buffer[], from: number): void {
   if (from === 0) report.note(report.style('dim', TICKET_HEAD));
   for (const [i, session] of tickets.entries()) {
-    const { lifetimeSeconds, nonce, ticket, maxEarlyDataSize } = decodeClientTicket(session);
+    const { lifetimeSeconds, nonce, ticket, maxEarlyDataSize } = decodeSession(session)!.ticket;
     const row = { index: from + i, lifetimeSeconds, nonce, length: ticket.length };
     report.event('ticket', { ...row, nonce: toHex(nonce), maxEarlyDataSize }, ticketLine(row));
   }

@@ -114,7 +114,7 @@ function statusPage(
     ['Protocol', 'TLS 1.3'],
     ['Handshake', socket.isSessionReused() ? 'resumed' : identity === null ? 'full' : `external PSK ${identity}`],
     ['Cipher suite', socket.getCipher()?.name ?? ''],
-    ['Group', socket.getEphemeralKeyInfo().name ?? 'none (PSK alone)'],
+    ['Group', socket.connectionInfo?.group ?? 'none (PSK alone)'],
     ['Server name', socket.servername || 'none'],
     ['ALPN', socket.alpnProtocol || 'none'],
     ['Client certificate', clientCertificate(socket)],

@@ -254,7 +254,7 @@ function watch(server: Server, report: Report): { close(): Promise<void> } {
     const facts = {
       version: 'TLSv1.3',
       cipherSuite: socket.getCipher()?.name ?? '',
-      group: socket.getEphemeralKeyInfo().name ?? null,
+      group: socket.connectionInfo?.group ?? null,
       serverName: socket.servername || null,
       alpn: socket.alpnProtocol || null,
       resumed: socket.isSessionReused(),

@@ -3,8 +3,9 @@ import { existsSync, readFileSync } from 'node:fs';
 import { toHex } from '../bytes/index.ts';
 import { trustScope } from '../connection/config.ts';
 import { certificatesOf, defaultAnchors } from '../node/certificates.ts';
+import { decodeSession } from '../node/session.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
-import { type ClientTicket, decodeClientTicket, RingSealer, type TicketState } from '../tickets/index.ts';
+import { type ClientTicket, RingSealer, type TicketState } from '../tickets/index.ts';
 import { CipherSuite, NamedGroup, nameOf } from '../wire/registry.ts';
 import { createVerifier } from '../x509/index.ts';
 import { ExitCode, file, names, parse, usageError } from './options.ts';
@@ -104,13 +105,9 @@ function inputOf(given: string): Buffer {
 }
 
 function savedSession(input: Uint8Array): ClientTicket | undefined {
-  try {
-    const session = decodeClientTicket(input);
-    session.psk.fill(0);
-    return session;
-  } catch {
-    return undefined;
-  }
+  const session = decodeSession(input)?.ticket;
+  session?.psk.fill(0);
+  return session;
 }
 
 /** What a text stands for; bytes that are none are the ticket itself. */

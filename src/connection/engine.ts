@@ -1,4 +1,5 @@
 import type { Secret } from '../bytes/index.ts';
+import type { Credential } from '../crypto/index.ts';
 import {
   type AlertName,
   alertName,
@@ -121,6 +122,7 @@ function wipeKeys({ key, iv }: TrafficKeys): void {
 class Engine implements TlsEngine, Output {
   onProgress: (() => void) | undefined;
   onEvent: ((event: TlsEvent) => void) | undefined;
+  onMessage: TlsEngine['onMessage'];
   info: ConnectionInfo | undefined;
   readClosed = false;
   writeClosed = false;
@@ -185,8 +187,9 @@ class Engine implements TlsEngine, Output {
     this.#inbox = new Inbox(config.limits);
     if (config.role === 'server') this.#handshake = { at: 'expect_client_hello' };
     else {
-      const { serverName, tickets = [], psks = [], earlyData = false, ticketRequest, requestOcsp } = options;
-      const offer = { serverName, tickets, psks, earlyData, ticketRequest, requestOcsp };
+      const { tickets = [], psks = [], earlyData = false } = options;
+      const { serverName, sendServerName, ticketRequest, requestOcsp } = options;
+      const offer = { serverName, sendServerName, tickets, psks, earlyData, ticketRequest, requestOcsp };
       this.#guard(() => this.#settle(startClient({ config, options: offer, out: this })));
     }
   }
@@ -398,6 +401,14 @@ class Engine implements TlsEngine, Output {
     return auth.request === undefined ? 'offered' : 'requested';
   }
 
+  get credentials(): readonly Credential[] {
+    return this.#cx.config.credentials;
+  }
+
+  set credentials(credentials: readonly Credential[]) {
+    this.#cx.config = { ...this.#cx.config, credentials };
+  }
+
   get maxSendFragment(): number {
     return this.#outbox.maxSendFragment;
   }
@@ -507,7 +518,9 @@ class Engine implements TlsEngine, Output {
   }
 
   send(message: Uint8Array): void {
-    if (!this.#silent) this.#outbox.handshake(message);
+    if (this.#silent) return;
+    this.onMessage?.('sent', message[0]!, message.length);
+    this.#outbox.handshake(message);
   }
 
   endFlight(): void {
@@ -703,6 +716,7 @@ class Engine implements TlsEngine, Output {
   }
 
   #onHandshakeMessage(type: number, body: Uint8Array, raw: Uint8Array): void {
+    this.onMessage?.('received', type, raw.length);
     const message = decodeHandshakeMessage(type, body);
     if (ENDS_ITS_RECORD.has(message.type) && !this.#inbox.aligned) throw peerFault('record.not_aligned', message.type);
     if (message.type === 'key_update' && ++this.#keyUpdatesInARow > this.#cx.config.limits.keyUpdatesInARow)

@@ -1,3 +1,4 @@
+import type { Credential } from '../crypto/index.ts';
 import type { ConnectionInfo, TlsEvent } from '../handshake/events.ts';
 import type { ExternalPsk } from '../handshake/external-psk.ts';
 import type { ClientTicket, TicketHandle, TicketSpec } from '../tickets/index.ts';
@@ -52,6 +53,10 @@ export interface TlsEngine {
   abort(alert: 'user_canceled' | 'internal_error' | 'access_denied'): void;
   /** Called when an answer that was waited for has arrived and made progress. */
   onProgress: (() => void) | undefined;
+  /** Called with the type and the length of each handshake message, for traces. */
+  onMessage: ((direction: 'sent' | 'received', type: number, length: number) => void) | undefined;
+  /** What this side may show, best first, of a config that was chosen by now. Set before one of them is chosen, it counts in place of the config's. */
+  credentials: readonly Credential[];
   /** Called with each event at the moment it happens, inside the call that caused it; `next()` gives it too. May call the engine. */
   onEvent: ((event: TlsEvent) => void) | undefined;
 
@@ -146,4 +151,6 @@ export interface ClientEngineOptions extends EngineHooks {
   readonly ticketRequest?: { readonly newSessionCount: number; readonly resumptionCount: number } | undefined;
   /** Ask for an OCSP staple, or do not. Default: as the config says. */
   readonly requestOcsp?: boolean | undefined;
+  /** `false`: `serverName` is what the certificate must have and tickets are for, but is not sent. Default true. */
+  readonly sendServerName?: boolean | undefined;
 }

@@ -247,4 +247,5 @@ export interface ClientConnectionOptions {
   readonly ticketRequest?: { readonly newSessionCount: number; readonly resumptionCount: number } | undefined;
   /** Ask for an OCSP staple, or do not. `undefined`: as the config says. */
   readonly requestOcsp?: boolean | undefined;
+  readonly sendServerName?: boolean | undefined;
 }

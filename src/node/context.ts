@@ -112,6 +112,11 @@ export class SecureContext {
     };
   }
 
+  /** What this context trusts, DER. */
+  get authorities(): readonly Uint8Array[] {
+    return this.#anchors ?? defaultAnchors();
+  }
+
   /** A hash of what this context trusts and shows, so that connections with another one do not take its tickets. */
   scope(rejectUnauthorized: boolean): string {
     // What a function trusts cannot be compared: each context with one stands alone.

@@ -1,5 +1,8 @@
 import { type PeerFault, TlsAlertError, type TlsPeerAlertError } from '../errors/index.ts';
 
+/** `handshake`: not secure yet, `open`: afterwards. */
+export type Phase = 'handshake' | 'open';
+
 /** What a socket or server of this module reports. `code` is Node's where Node has one, else `ERR_TESSERA_…`. */
 export interface TlsError extends Error {
   readonly code: string;
@@ -7,6 +10,8 @@ export interface TlsError extends Error {
   readonly alert?: string;
   /** Who ended it: `local` sent the alert, `remote` is the peer. */
   readonly side?: 'local' | 'remote';
+  /** How far the connection was. */
+  readonly phase?: Phase;
   /** Our own name of the cause, such as `client_hello.no_common_group`. */
   readonly fault?: PeerFault | 'peer.alert';
 }
@@ -59,28 +64,54 @@ const FAULT_CODES: Partial<Record<PeerFault, string>> = {
   'certificate.required': 'ERR_SSL_PEER_DID_NOT_RETURN_A_CERTIFICATE',
 };
 
+/** What OpenSSL, and so Node, says of a certificate, by Node's code. */
+const VERDICT_WORDS: Readonly<Record<string, string>> = {
+  UNABLE_TO_GET_ISSUER_CERT: 'unable to get issuer certificate',
+  UNABLE_TO_GET_CRL: 'unable to get certificate CRL',
+  CERT_SIGNATURE_FAILURE: 'certificate signature failure',
+  CRL_SIGNATURE_FAILURE: 'CRL signature failure',
+  CERT_NOT_YET_VALID: 'certificate is not yet valid',
+  CERT_HAS_EXPIRED: 'certificate has expired',
+  CRL_NOT_YET_VALID: 'CRL is not yet valid',
+  CRL_HAS_EXPIRED: 'CRL has expired',
+  DEPTH_ZERO_SELF_SIGNED_CERT: 'self-signed certificate',
+  SELF_SIGNED_CERT_IN_CHAIN: 'self-signed certificate in certificate chain',
+  UNABLE_TO_GET_ISSUER_CERT_LOCALLY: 'unable to get local issuer certificate',
+  UNABLE_TO_VERIFY_LEAF_SIGNATURE: 'unable to verify the first certificate',
+  CERT_CHAIN_TOO_LONG: 'certificate chain too long',
+  CERT_REVOKED: 'certificate revoked',
+  INVALID_CA: 'invalid CA certificate',
+  PATH_LENGTH_EXCEEDED: 'path length constraint exceeded',
+  INVALID_PURPOSE: 'unsuitable certificate purpose',
+  CERT_UNTRUSTED: 'certificate not trusted',
+  CERT_REJECTED: 'certificate rejected',
+  ERR_TLS_CERT_ALTNAME_INVALID: "Hostname/IP does not match certificate's altnames",
+};
+
 /** An `Error` with Node's `code`. */
-export function codedError(code: string, message: string): TlsError {
-  return Object.assign(new Error(message), { code });
+export function codedError(code: string, message: string, cause?: Error): TlsError {
+  return Object.assign(cause === undefined ? new Error(message) : new Error(message, { cause }), { code });
 }
 
 /** The engine's error as Node users expect it: their code strings, with the alert's name beside. */
-export function toNodeError(cause: TlsAlertError | TlsPeerAlertError): TlsError {
+export function toNodeError(cause: TlsAlertError | TlsPeerAlertError, phase: Phase): TlsError {
   if (!(cause instanceof TlsAlertError)) {
     const known = ALERT_CODES[cause.alert];
-    return Object.assign(codedError(known ? `ERR_SSL_${known}` : 'ERR_TESSERA_ALERT', cause.message), {
+    return Object.assign(codedError(known ? `ERR_SSL_${known}` : 'ERR_TESSERA_ALERT', cause.message, cause), {
       alert: cause.alert,
       side: 'remote' as const,
+      phase,
       fault: 'peer.alert' as const,
-      cause,
     });
   }
   const code =
     cause.verdict ?? FAULT_CODES[cause.code] ?? `ERR_TESSERA_${cause.code.replaceAll('.', '_').toUpperCase()}`;
-  return Object.assign(codedError(code, cause.message), {
+  const words = cause.verdict === undefined ? undefined : VERDICT_WORDS[cause.verdict];
+  const message = words === undefined || cause.message.startsWith(words) ? cause.message : `${words}: ${cause.message}`;
+  return Object.assign(codedError(code, message, cause), {
     alert: cause.alert,
     side: 'local' as const,
+    phase,
     fault: cause.code,
-    cause,
   });
 }

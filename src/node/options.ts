@@ -12,7 +12,6 @@ const UNSUPPORTED: readonly string[] = [
   'pfx',
   'privateKeyEngine',
   'privateKeyIdentifier',
-  'requestOCSP',
   'secureOptions',
   'secureProtocol',
 ];

@@ -1,20 +1,23 @@
 import { X509Certificate } from 'node:crypto';
-import { isIP, type Socket } from 'node:net';
-import { Duplex } from 'node:stream';
+import { isIP, Socket } from 'node:net';
+import { addAbortSignal, type Duplex } from 'node:stream';
 import type { ConnectionInfo, EarlyDataStatus, TlsEngine, TlsEvent } from '../connection/index.ts';
 import { type TlsAlertError, type TlsPeerAlertError, TlsUsageError } from '../errors/index.ts';
 import type { EarlyDataRequest } from '../handshake/index.ts';
-import {
-  type ClientTicket,
-  encodeClientTicket,
-  type TicketDecline,
-  type TicketHandle,
-  type TicketSpec,
-} from '../tickets/index.ts';
+import type { ClientTicket, TicketDecline, TicketHandle, TicketSpec } from '../tickets/index.ts';
+import { outOfRange, wrongType } from './argument.ts';
+import { type ClientOptions, ClientOwner } from './client.ts';
+import { SecureContext, type SecureContextOptions } from './context.ts';
 import { publishEvent } from './diagnostics.ts';
 import { type EarlyDataOutcome, type EarlySender, earlyInfo } from './early-data.ts';
-import { codedError, type TlsError, toNodeError } from './errors.ts';
+import { codedError, type Phase, type TlsError, toNodeError } from './errors.ts';
+import { type LegacyCertificate, legacyCertificate, legacyChain } from './legacy-certificate.ts';
+import { type EphemeralKeyInfo, ephemeralKeyInfo, sigalgName } from './negotiated.ts';
 import { ProgramFailure } from './program-answer.ts';
+import { type ServerSocketOptions, serverEngine } from './server-socket.ts';
+import { encodeSession } from './session.ts';
+import { trace } from './trace.ts';
+import { duplexOf, ownerOf, type Transport, TransportSocket } from './transport-socket.ts';
 
 /** What a `ticketIssued` event tells about one NewSessionTicket message. The ticket itself stays out of logs. */
 export interface IssuedTicket {
@@ -48,8 +51,34 @@ export interface TicketInfo {
   readonly received: number;
   /** Whether this connection itself came from a ticket. */
   readonly resumed: boolean;
+  /** The ticket that it came from, as far as this side knows; `undefined` when there was none. */
+  readonly resumedFrom: ResumedTicket | undefined;
   /** Why the last ticket was declined, if any was. */
   readonly declined: TicketDecline | undefined;
+}
+
+/** The ticket that a connection was resumed from. */
+export interface ResumedTicket {
+  /** Server: 32 hexadecimal digits, as of its handle when it was issued. */
+  readonly id: string | undefined;
+  /** Milliseconds from its issuing, or for clients from its arrival, to its use. */
+  readonly ageMs: number;
+  /** Server: when it was issued; client: when it arrived. Milliseconds since the epoch. */
+  readonly issuedAt: number;
+  /** When the peer was last authenticated by a full handshake, milliseconds since the epoch. */
+  readonly authenticatedAt: number;
+}
+
+/** What {@link TLSSocket.newSessionTicket} can say about the tickets it asks for. */
+export interface NewSessionTicketOptions {
+  /** Default 1. */
+  readonly count?: number;
+  /** Seconds, 1 to 604,800. Default: the server's. */
+  readonly lifetime?: number;
+  /** Bytes of early data that it allows; `true`: as many as the server allows, `false`: none. Default: as the server has it. */
+  readonly earlyData?: number | boolean;
+  /** Default: those of the connection. */
+  readonly appData?: Uint8Array;
 }
 
 /** Who made the socket and wants to know first. One object for many sockets where possible. */
@@ -67,30 +96,53 @@ export interface SocketOwner {
   onEarlyDataStatus?(socket: TLSSocket, outcome: EarlyDataOutcome): void;
 }
 
-export interface TLSSocketOptions {
-  /** The protocol, or a function that makes it on the next tick, when the program had the chance to add its listeners. */
-  readonly engine: TlsEngine | ((socket: TLSSocket) => TlsEngine);
-  /** With an `engine` that is a function: when to call it, instead of on the next tick. A rejection ends the socket. */
-  readonly ready?: Promise<void> | undefined;
+/** As in node:tls, for a stream of any kind that TLS is to be spoken over: STARTTLS, tunnels, tests. */
+export interface TLSSocketOptions extends ClientOptions, Omit<ServerSocketOptions, keyof ClientOptions> {
+  /** Default false. */
+  readonly isServer?: boolean | undefined;
+  readonly secureContext?: SecureContext | undefined;
   /** `false` (default): when the peer ends, this side ends too. */
   readonly allowHalfOpen?: boolean | undefined;
   /** Bytes to buffer in each direction before the other side is slowed down. Default: Node's. */
   readonly highWaterMark?: number | undefined;
   /** Milliseconds until a handshake that is not done fails. Default 0: never. */
   readonly handshakeTimeout?: number | undefined;
+  /** Write to stderr what goes to and fro, for people. */
+  readonly enableTrace?: boolean | undefined;
+  /** Paused until the program resumes it. */
+  readonly pauseOnConnect?: boolean | undefined;
+  /** Destroys the socket when it is aborted. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Of sockets that have their protocol made for them. */
+export interface EngineSocketOptions
+  extends Pick<TLSSocketOptions, 'allowHalfOpen' | 'highWaterMark' | 'handshakeTimeout' | 'enableTrace' | 'signal'> {
+  /** The protocol, or a function that makes it on the next tick, when the program had the chance to add its listeners. */
+  readonly engine: TlsEngine | ((socket: TLSSocket) => TlsEngine);
+  /** With an `engine` that is a function: when to call it, instead of on the next tick. A rejection ends the socket. */
+  readonly ready?: Promise<void> | undefined;
   readonly owner?: SocketOwner | undefined;
-  /** Client: what to say before the server has answered. */
-  readonly earlySender?: EarlySender | undefined;
   /** Server: `event` (default): as `earlyData` events; `stream`: as what is read first, before the client is known to be there. */
   readonly deliverEarlyData?: 'event' | 'stream' | undefined;
 }
 
-type WriteCallback = (error?: Error | null) => void;
-const SOCKET: unique symbol = Symbol('tessera.socket');
-type Transport = Duplex & { [SOCKET]?: TLSSocket } & {
-  [K in Exclude<keyof Socket, keyof Duplex>]?: Socket[K] | undefined;
-};
+/** Of a client: what is there to be changed until its handshake begins. */
+interface ClientSide extends SocketOwner {
+  readonly earlySender: EarlySender | undefined;
+  readonly announces: boolean;
+  readonly opened: boolean;
+  readonly asksForOcsp: boolean;
+  readonly resumedFrom: ClientTicket | undefined;
+  readonly startedAt: number;
+  servername: string | undefined;
+  session: Uint8Array | string | undefined;
+  context: SecureContext;
+  scope(): string;
+  engine(socket: TLSSocket): TlsEngine;
+}
 
+type WriteCallback = (error?: Error | null) => void;
 /** Chunks of this mean length fill records by themselves, and copying them together would only cost time. */
 const LARGE_CHUNK_LENGTH = 8_192;
 /** Tickets that wait on the socket for {@link TLSSocket.takeSession}; older ones make room for newer ones. */
@@ -104,20 +156,29 @@ const KEPT_TICKETS = 16;
  * {@link TLSSocket.requestClientCertificate}) on servers; `keyUpdate` (`'read' | 'write'`), `keylog`, `timeout`; where early data was
  * offered `earlyDataStatus` ({@link EarlyDataOutcome}), on servers at once, and `earlyData` (Buffer, in order), on clients before `secure`.
  */
-export class TLSSocket extends Duplex {
+export class TLSSocket extends TransportSocket {
+  /** As in node:tls: the server that it was given, if any. */
+  declare server?: object;
   readonly #transport: Transport;
   readonly #owner: SocketOwner | undefined;
+  readonly #client: ClientSide | undefined;
+  /** Makes the engine; gone once it has. */
+  #make: ((socket: TLSSocket) => TlsEngine) | undefined;
   #engine: TlsEngine | undefined;
   #info: ConnectionInfo | undefined;
   /** Whether `secure` is still to come. `#info` may be there before it: of a server that reads early data as a stream. */
   #handshaking = true;
-  readonly #earlySender: EarlySender | undefined;
+  #earlySender: EarlySender | undefined;
   readonly #streamsEarlyData: boolean;
   #earlyRequest: EarlyDataRequest | undefined;
   /** Written before there could be any writing. */
   #held: readonly Uint8Array[] | undefined;
   /** Of the write in progress, to be called when the transport took the bytes. */
   #written: WriteCallback | undefined;
+  /** Of the last write, in bytes. */
+  #writing = 0;
+  #bytesRead = 0;
+  #bytesWritten = 0;
   /** Of an `end` that came before the handshake was done, or before tickets were sealed. */
   #final: WriteCallback | undefined;
   /** Of a request for the client's certificate, until there is an answer. */
@@ -129,68 +190,95 @@ export class TLSSocket extends Duplex {
   #issued = 0;
   #received = 0;
   #declined: TicketDecline | undefined;
+  #resumedFrom: ResumedTicket | undefined;
+  #maxSendFragment: number | undefined;
+  #traces: boolean;
   #progressing = false;
   #paused = false;
   #alertSent = false;
   #truncated = false;
   /** The transport ended while the engine waited for an answer. */
   #endedEarly = false;
-  /** As in net.Socket: what was last given to {@link setTimeout}. */
-  declare timeout?: number;
-
-  /** `transport` must not be read or written by anybody else from now on. */
-  constructor(transport: Duplex, options: TLSSocketOptions) {
-    const { engine, allowHalfOpen = false, highWaterMark, handshakeTimeout, owner } = options;
-    super({ allowHalfOpen, emitClose: false, ...(highWaterMark !== undefined && { highWaterMark }) });
-    this.#transport = transport as Transport;
-    this.#transport[SOCKET] = this;
+  /**
+   * `transport`: any Duplex, or a `{ readable, writable }` pair of web streams, which must not be read or written by anybody else from now on.
+   * Without one, {@link TLSSocket.connect} makes it. The handshake begins on the next tick, or when the transport is connected.
+   *
+   * As in node:tls, except that a client ends the handshake when it does not trust the server unless `rejectUnauthorized` is `false`, as
+   * {@link connect} does.
+   */
+  constructor(transport?: Duplex | undefined, options: TLSSocketOptions | EngineSocketOptions = {}) {
+    const stream = transport === undefined ? new Socket({ allowHalfOpen: true }) : duplexOf(transport);
+    const { allowHalfOpen = false, highWaterMark, handshakeTimeout } = options;
+    super(stream, { allowHalfOpen, ...(highWaterMark !== undefined && { highWaterMark }) });
+    this.#transport = this._transport;
+    this.#traces = options.enableTrace === true;
+    const { server } = options as TLSSocketOptions;
+    if (server !== undefined) this.server = server;
+    let { engine, owner, deliverEarlyData } = options as Partial<EngineSocketOptions>;
+    if (engine === undefined) {
+      if ((options as TLSSocketOptions).isServer) {
+        engine = serverEngine(options as ServerSocketOptions);
+      } else {
+        owner = new ClientOwner(options as TLSSocketOptions, transport && stream, false);
+        engine = (socket) => socket.#client!.engine(socket);
+      }
+    }
     this.#owner = owner;
-    this.#earlySender = options.earlySender;
-    this.#streamsEarlyData = options.deliverEarlyData === 'stream';
-    transport.allowHalfOpen = true; // close_notify decides which direction is over, not the FIN beneath it
+    this.#client = owner instanceof ClientOwner ? owner : undefined;
+    this.#streamsEarlyData = deliverEarlyData === 'stream';
+    stream.allowHalfOpen = true; // close_notify decides which direction is over, not the FIN beneath it
     this.#transport.setNoDelay?.(true);
-    transport.on('error', TLSSocket.#onTransportError).on('close', TLSSocket.#onTransportClose);
+    stream.on('error', TLSSocket.#onTransportError).on('close', TLSSocket.#onTransportClose);
     if (handshakeTimeout) this.#timer = setTimeout(TLSSocket.#onHandshakeTimeout, handshakeTimeout, this);
     if (typeof engine !== 'function') {
       this.#start(engine);
-      return;
+    } else {
+      this.#make = engine;
+      stream.on('connect', TLSSocket.#onTransportConnect);
+      if (this.#client?.opened) this.followConnecting();
+      const { ready } = options as EngineSocketOptions;
+      if (ready === undefined) process.nextTick(TLSSocket.#startLater, this);
+      else this.#startWhen(ready);
     }
-    transport.on('connect', TLSSocket.#onTransportConnect);
-    if (options.ready === undefined) process.nextTick(TLSSocket.#startLater, this, engine);
-    else
-      options.ready.then(
-        () => TLSSocket.#startLater(this, engine),
-        (error: Error) => this.#fail(error),
-      );
+    if ((options as TLSSocketOptions).pauseOnConnect) this.pause();
+    if (options.signal !== undefined) addAbortSignal(options.signal, this);
   }
 
   // The transport's listeners are shared by all sockets: an idle connection has no closures of its own.
   static readonly #onTransportData = function (this: Transport, bytes: Uint8Array): void {
-    this[SOCKET]!.#receive(bytes);
+    (ownerOf(this) as TLSSocket).#receive(bytes);
   };
   static readonly #onTransportEnd = function (this: Transport): void {
-    this[SOCKET]!.#transportEnded();
+    (ownerOf(this) as TLSSocket).#transportEnded();
   };
   static readonly #onTransportError = function (this: Transport, error: Error): void {
-    this[SOCKET]!.#fail(error);
+    (ownerOf(this) as TLSSocket).#fail(error);
   };
   static readonly #onTransportClose = function (this: Transport): void {
-    const socket = this[SOCKET]!;
+    const socket = ownerOf(this) as TLSSocket;
     if (socket.#handshaking) socket.#fail(socket.#disconnected());
     else if (!this.readableEnded) socket.destroy(); // after an end, what has not been read yet still can be
+    socket.#letGo();
   };
   static readonly #onTransportConnect = function (this: Transport): void {
-    this[SOCKET]?.emit('connect');
-    this[SOCKET]?.emit('ready');
-  };
-  static readonly #onTransportTimeout = function (this: Transport): void {
-    this[SOCKET]?.emit('timeout');
+    const socket = ownerOf(this) as TLSSocket;
+    socket.emit('connect');
+    TLSSocket.#startLater(socket);
   };
   static readonly #onHandshakeTimeout = (socket: TLSSocket): void => {
     socket.#fail(codedError('ERR_TLS_HANDSHAKE_TIMEOUT', 'TLS handshake timeout'));
   };
-  static readonly #startLater = (socket: TLSSocket, make: (socket: TLSSocket) => TlsEngine): void => {
-    if (socket.destroyed) return;
+  static readonly #startLater = (socket: TLSSocket): void => {
+    const make = socket.#make;
+    const transport = socket.#transport;
+    if (socket.destroyed || make === undefined) return;
+    if (transport.destroyed) {
+      socket.destroy();
+      return;
+    }
+    // A net.Socket that nobody has told yet where to go.
+    if (transport.pending === true && !transport.connecting) return;
+    socket.#make = undefined;
     try {
       socket.#start(make(socket));
     } catch (error) {
@@ -198,9 +286,27 @@ export class TLSSocket extends Duplex {
     }
   };
 
+  /** Nothing else begins the handshake before. */
+  #startWhen(ready: Promise<void>): void {
+    const make = this.#make;
+    this.#make = undefined;
+    ready.then(
+      () => {
+        if (this.destroyed) return;
+        this.#make = make;
+        TLSSocket.#startLater(this);
+      },
+      (error: Error) => this.#fail(error),
+    );
+  }
+
   #start(engine: TlsEngine): void {
     this.#engine = engine;
+    this.#earlySender = this.#client?.earlySender;
     engine.onProgress = () => this.#continue();
+    if (this.#maxSendFragment !== undefined) engine.maxSendFragment = this.#maxSendFragment;
+    if (this.#traces) trace(engine);
+    if (this.#transport.isPaused()) this.#transport.resume();
     this.#transport.on('data', TLSSocket.#onTransportData).on('end', TLSSocket.#onTransportEnd);
     this.#progress();
   }
@@ -208,6 +314,7 @@ export class TLSSocket extends Duplex {
   #receive(bytes: Uint8Array): void {
     const engine = this.#engine!;
     if (this.destroyed) return;
+    this.touch();
     // While the engine waits for an answer, say of a key in an HSM, the peer's bytes had better wait in the kernel.
     if (!engine.wantsInput && !engine.readClosed) this.#pause();
     engine.receive(bytes);
@@ -243,7 +350,7 @@ export class TLSSocket extends Duplex {
     } else if (!this.#handshaking) {
       this.#truncated = true;
       this.#unanswered();
-      this.push(null);
+      this.#endReading();
     } else {
       this.#fail(this.#disconnected());
     }
@@ -270,6 +377,12 @@ export class TLSSocket extends Duplex {
     }
   }
 
+  /** As in net.Socket, `end` comes to whoever does not read too, when there is nothing to be read. */
+  #endReading(): void {
+    this.push(null);
+    this.read(0);
+  }
+
   /** What a function of the program gives; when it throws, that ends the connection. */
   #ofProgram<T>(call: () => T): T | undefined {
     try {
@@ -289,6 +402,7 @@ export class TLSSocket extends Duplex {
       written();
       return;
     }
+    this.touch();
     if (this.#held !== undefined || written === undefined) {
       this.#transport.write(bytes);
     } else {
@@ -302,6 +416,7 @@ export class TLSSocket extends Duplex {
     publishEvent(event, this.#engine!);
     switch (event.type) {
       case 'data':
+        this.#bytesRead += event.bytes.length;
         if (!this.push(event.bytes)) this.#pause();
         break;
       case 'early_data':
@@ -319,6 +434,11 @@ export class TLSSocket extends Duplex {
       case 'ticket_issued':
         this.#ticketIssued(event);
         break;
+      case 'ticket_redeemed': {
+        const { id, ageMs, issuedAt } = event;
+        this.#resumedFrom = { id, ageMs, issuedAt, authenticatedAt: 0 };
+        break;
+      }
       case 'ticket_declined':
         this.#declined = event.reason;
         this.#owner?.onTicketDeclined?.(this, event);
@@ -334,7 +454,7 @@ export class TLSSocket extends Duplex {
         break;
       case 'end':
         this.#unanswered();
-        this.push(null);
+        this.#endReading();
         break;
       case 'error':
         this.#engineFailed(event.error);
@@ -348,6 +468,11 @@ export class TLSSocket extends Duplex {
     const begun = this.#info !== undefined; // with early data
     this.#info = info;
     this.#owner?.onResumption?.(info.resumed);
+    if (this.#client?.asksForOcsp) {
+      const { ocspResponse } = info;
+      this.emit('OCSPResponse', ocspResponse === undefined ? null : Buffer.from(ocspResponse));
+      if (this.destroyed) return;
+    }
     if (!begun) this.#writeHeld();
     if (this.destroyed) return;
     const final = this.#final;
@@ -371,7 +496,7 @@ export class TLSSocket extends Duplex {
   /** The program reads and writes from here on. */
   #begin(): void {
     this.#owner?.onSecure?.(this);
-    if (this.#info!.role === 'client') this.emit('secureConnect');
+    if (this.#client?.announces) this.emit('secureConnect');
   }
 
   #earlyDataDecided({ accepted, reason, request }: Extract<TlsEvent, { type: 'early_data_status' }>): void {
@@ -407,7 +532,11 @@ export class TLSSocket extends Duplex {
       this.#tickets.push(ticket);
       if (this.#tickets.length > KEPT_TICKETS) this.#tickets.shift();
     }
-    if (this.listenerCount('session') > 0) this.emit('session', Buffer.from(encodeClientTicket(ticket)));
+    if (this.listenerCount('session') > 0) this.emit('session', this.#sessionOf(ticket));
+  }
+
+  #sessionOf(ticket: ClientTicket): Buffer {
+    return encodeSession(ticket, this.#client!.scope());
   }
 
   #ticketIssued(event: Extract<TlsEvent, { type: 'ticket_issued' }>): void {
@@ -444,7 +573,11 @@ export class TLSSocket extends Duplex {
       this.#transport.write(alert);
       this.#alertSent = true;
     }
-    this.#fail(toNodeError(error));
+    this.#fail(toNodeError(error, this.#phase));
+  }
+
+  get #phase(): Phase {
+    return this.#handshaking ? 'handshake' : 'open';
   }
 
   #fail(error: Error): void {
@@ -452,7 +585,7 @@ export class TLSSocket extends Duplex {
     const { onFailure } = this.#owner ?? {};
     const secure = this.#info !== undefined;
     const report = secure || onFailure === undefined ? error : onFailure.call(this.#owner, this, error);
-    this.destroy(report);
+    if (!this.destroyed) this.destroy(report);
   }
 
   #disconnected(): TlsError {
@@ -460,7 +593,7 @@ export class TLSSocket extends Duplex {
       this.#engine?.role === 'server'
         ? 'socket hang up'
         : 'Client network socket disconnected before secure TLS connection was established';
-    return codedError('ECONNRESET', message);
+    return Object.assign(codedError('ECONNRESET', message), { phase: this.#phase });
   }
 
   /** Gives plaintext to the engine, small pieces together so that they share records. */
@@ -468,6 +601,8 @@ export class TLSSocket extends Duplex {
     const engine = this.#engine!;
     let length = 0;
     for (const chunk of chunks) length += chunk.length;
+    this.#bytesWritten += length;
+    this.#writing = length;
     if (chunks.length > 1 && length < chunks.length * LARGE_CHUNK_LENGTH) engine.write(Buffer.concat(chunks, length));
     else for (const chunk of chunks) engine.write(chunk);
   }
@@ -476,6 +611,7 @@ export class TLSSocket extends Duplex {
     if (this.#info === undefined) {
       this.#held = chunks;
       this.#written = callback;
+      TLSSocket.#startLater(this);
       return;
     }
     if (this.#engine!.writeClosed) {
@@ -530,9 +666,16 @@ export class TLSSocket extends Duplex {
       this.#engine.abort('internal_error'); // wipes the secrets; its alert is not sent, as the program asked for silence
     }
     const transport = this.#transport;
+    this.#make = undefined;
+    this.release();
+    transport
+      .off('data', TLSSocket.#onTransportData)
+      .off('end', TLSSocket.#onTransportEnd)
+      .off('connect', TLSSocket.#onTransportConnect);
     // A peer that does not read would keep the alert, and with it the transport, waiting for ever.
     if (this.#alertSent && !transport.writableNeedDrain) transport.end(() => transport.destroy());
     else transport.destroy();
+    if (transport.closed) this.#letGo();
     const waiting = this.#written ?? this.#final;
     this.#written = undefined;
     this.#final = undefined;
@@ -540,6 +683,11 @@ export class TLSSocket extends Duplex {
     waiting?.(error ?? codedError('ERR_STREAM_DESTROYED', 'Cannot call write after a stream was destroyed'));
     callback(error);
     process.nextTick(TLSSocket.#emitClose, this, error !== null); // after `error`, and saying whether there was one, as net.Socket does
+  }
+
+  /** Nothing of ours stays on a stream of the program. Until it is closed, an error of its own must find somebody. */
+  #letGo(): void {
+    this.#transport.off('error', TLSSocket.#onTransportError).off('close', TLSSocket.#onTransportClose);
   }
 
   static readonly #emitClose = (socket: TLSSocket, hadError: boolean): void => {
@@ -569,6 +717,7 @@ export class TLSSocket extends Duplex {
   /** The server name the client sent; `false` when it sent none, `null` before the handshake. */
   get servername(): string | false | null {
     if (this.#info === undefined) return null;
+    if (this.#client !== undefined) return this.#client.servername || false;
     const { serverName } = this.#info;
     return serverName === undefined || isIP(serverName) !== 0 ? false : serverName;
   }
@@ -583,10 +732,68 @@ export class TLSSocket extends Duplex {
     return name === undefined ? undefined : { name, standardName: name, version: 'TLSv1.3' };
   }
 
-  /** `{ type: 'TLSGroup', name }` of the key exchange; empty before the handshake and with a PSK alone. */
-  getEphemeralKeyInfo(): { type?: 'TLSGroup'; name?: string } {
-    const name = this.#info?.group;
-    return name === undefined ? {} : { type: 'TLSGroup', name };
+  /**
+   * Client: `{ type: 'ECDH', name, size }` of the key exchange, or `{ type: 'TLSGroup', name }` of one that is no curve; empty before the
+   * handshake and with a PSK alone. Server, and once destroyed: `null`.
+   */
+  getEphemeralKeyInfo(): EphemeralKeyInfo | null {
+    if (this.destroyed || this.#engine?.role === 'server') return null;
+    return ephemeralKeyInfo(this.#info?.group);
+  }
+
+  /** `ECDSA+SHA256`, …: signature algorithms that both sides take. Empty where nobody was asked for a signature. `null` once destroyed. */
+  getSharedSigalgs(): string[] | null {
+    return this.destroyed ? null : (this.#info?.sharedSignatureSchemes ?? []).map(sigalgName);
+  }
+
+  /** The verify_data of the Finished that this side sent; `undefined` before the handshake. */
+  getFinished(): Buffer | undefined {
+    return this.#proof('finished');
+  }
+
+  /** The verify_data of the Finished of the peer; `undefined` before the handshake. */
+  getPeerFinished(): Buffer | undefined {
+    return this.#proof('peerFinished');
+  }
+
+  #proof(which: 'finished' | 'peerFinished'): Buffer | undefined {
+    const bytes = this.#info?.[which];
+    return bytes === undefined || bytes.length === 0 ? undefined : Buffer.from(bytes);
+  }
+
+  /**
+   * The peer's certificate as `X509Certificate.toLegacyObject()` gives it, also after a resumption; with `detailed` also `issuerCertificate`,
+   * and so on to the root. `{}` when it showed none or before the handshake, `null` once destroyed.
+   */
+  getPeerCertificate(detailed: boolean = false): LegacyCertificate | null {
+    if (this.destroyed) return null;
+    const chain = this.#info?.peer.chain ?? [];
+    if (chain.length === 0) return {} as LegacyCertificate;
+    if (!detailed) return legacyCertificate(chain[0]!);
+    return legacyChain(chain, () => this.#client?.context.authorities ?? []);
+  }
+
+  /** The certificate of this side, as {@link TLSSocket.getPeerCertificate} gives that of the peer. */
+  getCertificate(): LegacyCertificate | null {
+    if (this.destroyed) return null;
+    const own = this.#ownCertificate;
+    return own === undefined ? ({} as LegacyCertificate) : legacyCertificate(own);
+  }
+
+  /** The certificate of this side; `undefined` when there is none, or once destroyed. */
+  getX509Certificate(): X509Certificate | undefined {
+    const own = this.destroyed ? undefined : this.#ownCertificate;
+    return own === undefined ? undefined : new X509Certificate(own);
+  }
+
+  get #ownCertificate(): Uint8Array | undefined {
+    const credentials = this.#engine?.credentials ?? [];
+    const { role, signatureScheme } = this.#info ?? {};
+    const shown =
+      role === 'server' && signatureScheme !== undefined
+        ? credentials.find(({ signer }) => signer.schemes.includes(signatureScheme))
+        : undefined;
+    return (shown ?? credentials[0])?.chain[0];
   }
 
   /** The peer's certificate, also after a resumption; `undefined` when it showed none. */
@@ -604,16 +811,72 @@ export class TLSSocket extends Duplex {
     return this.#info?.resumed ?? false;
   }
 
-  /** Client: the newest ticket as an opaque, secret Buffer for the `session` option; it stays on the socket. */
+  /** Client: the newest ticket as an opaque, secret Buffer for the `session` option; it stays on the socket. `undefined` until one has arrived. */
   getSession(): Buffer | undefined {
     const ticket = this.#tickets?.at(-1);
-    return ticket === undefined ? undefined : Buffer.from(encodeClientTicket(ticket));
+    return ticket === undefined ? undefined : this.#sessionOf(ticket);
   }
 
   /** Client: the newest ticket, taken away, so that every call gives another one. With a `ticketCache` the tickets are there instead. */
   takeSession(): Buffer | undefined {
     const ticket = this.#tickets?.pop();
-    return ticket === undefined ? undefined : Buffer.from(encodeClientTicket(ticket));
+    return ticket === undefined ? undefined : this.#sessionOf(ticket);
+  }
+
+  /** Client: the newest ticket as it came over the wire; of no use to resume with. */
+  getTLSTicket(): Buffer | undefined {
+    const ticket = this.#tickets?.at(-1)?.ticket;
+    return ticket === undefined ? undefined : Buffer.from(ticket);
+  }
+
+  /** Client: what `getSession` or a `session` event gave, to be offered. As the option `session`; later than the next tick it has no effect. */
+  setSession(session: Uint8Array | string): void {
+    if (typeof session !== 'string' && !(session instanceof Uint8Array)) {
+      throw Object.assign(new TypeError('Session must be a buffer'), { code: 'ERR_INVALID_ARG_TYPE' });
+    }
+    if (this.#client !== undefined) this.#client.session = session;
+  }
+
+  /** Client: the name to ask the server for and to find in its certificate. Throws `ERR_TLS_INVALID_STATE` later than the next tick. */
+  setServername(name: string): void {
+    if (typeof name !== 'string') throw wrongType('name', 'of type string', name);
+    if (this.#client === undefined) {
+      throw codedError('ERR_TLS_SNI_FROM_SERVER', 'Cannot issue SNI from a TLS server-side socket');
+    }
+    if (this.#engine !== undefined) {
+      throw codedError('ERR_TLS_INVALID_STATE', 'the server name is sent already');
+    }
+    this.#client.servername = name;
+  }
+
+  /** The most bytes of one record that is sent, 512 to 16,384: true. Others: false. */
+  setMaxSendFragment(size: number): boolean {
+    if (typeof size !== 'number') throw wrongType('size', 'of type number', size);
+    if (!Number.isInteger(size) || size < 512 || size > 16_384) return false;
+    if (this.#engine === undefined) this.#maxSendFragment = size;
+    else this.#engine.maxSendFragment = size;
+    return true;
+  }
+
+  /**
+   * The certificates and keys to show, in place of those of the context: a server's `SNICallback` or `ALPNCallback` may say so, or whoever has
+   * the socket before its handshake. Later it has no effect.
+   */
+  setKeyCert(context: SecureContext | SecureContextOptions): void {
+    if (this.destroyed) return;
+    const chosen = context instanceof SecureContext ? context : new SecureContext(context);
+    if (this.#engine === undefined) {
+      if (this.#client !== undefined) this.#client.context = chosen;
+    } else if (this.#handshaking) {
+      this.#engine.credentials = chosen.credentials;
+    }
+  }
+
+  /** Writes to stderr what goes to and fro from now on, for people. Names and lengths, no secrets and no data. */
+  enableTrace(): void {
+    if (this.#traces) return;
+    this.#traces = true;
+    if (this.#engine !== undefined) trace(this.#engine);
   }
 
   get ticketInfo(): TicketInfo {
@@ -622,8 +885,19 @@ export class TLSSocket extends Duplex {
       requested: this.#engine?.requestedTickets ?? 0,
       received: this.#received,
       resumed: this.isSessionReused(),
+      resumedFrom: this.#ticketResumedFrom,
       declined: this.#declined,
     };
+  }
+
+  get #ticketResumedFrom(): ResumedTicket | undefined {
+    const info = this.#info;
+    if (!info?.resumed) return undefined;
+    const { authenticatedAt } = info;
+    const offered = this.#client?.resumedFrom;
+    if (offered === undefined) return this.#resumedFrom && { ...this.#resumedFrom, authenticatedAt };
+    const { receivedAt } = offered;
+    return { id: undefined, ageMs: this.#client!.startedAt - receivedAt, issuedAt: receivedAt, authenticatedAt };
   }
 
   /** Server: how many tickets this connection gets. May be changed until they are generated. */
@@ -636,11 +910,24 @@ export class TLSSocket extends Duplex {
   }
 
   /**
-   * Server: asks for `count` further tickets (default 1). They leave together, in front of the next write or with {@link flushTickets}.
+   * Server: asks for further tickets, so many (default 1) or such. They leave together, in front of the next write or with {@link flushTickets}.
    * False when the connection cannot have any: not a server, not yet secure, closed, or a client without use for tickets.
    */
-  newSessionTicket(count: number = 1): boolean {
-    return this.#info !== undefined && !this.destroyed && this.#engine!.requestTickets(count);
+  newSessionTicket(request: number | NewSessionTicketOptions = 1): boolean {
+    if (this.#info === undefined || this.destroyed) return false;
+    const engine = this.#engine!;
+    if (typeof request === 'number') return engine.requestTickets(request);
+    const { count = 1, lifetime, earlyData, appData } = request;
+    if (lifetime === undefined && earlyData === undefined && appData === undefined) return engine.requestTickets(count);
+    if (!Number.isInteger(count) || count < 0) throw outOfRange('count', 'an integer of 0 or more', count);
+    if (engine.role !== 'server' || engine.writeClosed || this.#handshaking) return false;
+    const spec: TicketSpec = {
+      ...(lifetime !== undefined && { lifetimeSeconds: lifetime }),
+      ...(earlyData !== undefined && earlyData !== true && { maxEarlyDataSize: earlyData === false ? 0 : earlyData }),
+      ...(appData !== undefined && { appData }),
+    };
+    const handles = this.issueTickets(new Array<TicketSpec>(count).fill(spec));
+    return handles.every(({ reason }) => reason === undefined);
   }
 
   /** Sends requested tickets now. */
@@ -704,9 +991,24 @@ export class TLSSocket extends Duplex {
     return answer;
   }
 
-  /** `length` bytes of keying material for `label` and `context`. rfc9846#section-7.5 */
-  exportKeyingMaterial(length: number, label: string, context?: Uint8Array): Buffer {
-    const material = this.#connected('exportKeyingMaterial').exportKeyingMaterial(length, label, context);
+  /**
+   * `length` bytes of keying material for `label` and `context`. Throws `ERR_TLS_INVALID_STATE` before the handshake is done, and Node's errors
+   * for arguments. rfc9846#section-7.5
+   */
+  exportKeyingMaterial(length: number, label: string, context?: NodeJS.ArrayBufferView): Buffer {
+    if (typeof length !== 'number') throw wrongType('length', 'of type number', length);
+    if (!Number.isInteger(length) || length < 1 || length > 0xffff_ffff) {
+      throw outOfRange('length', '>= 1 && <= 4294967295', length);
+    }
+    if (typeof label !== 'string') throw wrongType('label', 'of type string', label);
+    if (context !== undefined && !ArrayBuffer.isView(context)) {
+      throw wrongType('context', 'an instance of Buffer, TypedArray, or DataView', context);
+    }
+    if (this.#engine === undefined || this.destroyed || this.#handshaking) {
+      throw codedError('ERR_TLS_INVALID_STATE', 'TLS socket connection must be securely established');
+    }
+    const bound = context && new Uint8Array(context.buffer, context.byteOffset, context.byteLength);
+    const material = this.#engine.exportKeyingMaterial(length, label, bound);
     return Buffer.from(material.buffer, material.byteOffset, material.length);
   }
 
@@ -734,106 +1036,67 @@ export class TLSSocket extends Duplex {
     return this.#engine.earlyData;
   }
 
-  get connecting(): boolean {
-    return this.#transport.connecting ?? false;
-  }
-
-  get pending(): boolean {
-    return this.#transport.pending ?? false;
-  }
-
-  get readyState(): string {
-    if (this.connecting) return 'opening';
-    if (this.readable) return this.writable ? 'open' : 'readOnly';
-    return this.writable ? 'writeOnly' : 'closed';
-  }
-
-  /** Bytes that came over the transport, encryption included. */
+  /** Bytes that were decrypted, as in node:tls. */
   get bytesRead(): number {
-    return this.#transport.bytesRead ?? 0;
+    return this.#bytesRead;
   }
 
-  /** Bytes that were given to the transport, encryption included. */
+  /** Bytes that the program wrote, as in node:tls. */
   get bytesWritten(): number {
-    return this.#transport.bytesWritten ?? 0;
+    return this.#bytesWritten + Math.max(0, this.writableLength - this.#writing);
   }
 
-  get remoteAddress(): string | undefined {
-    return this.#transport.remoteAddress;
+  /** The stream that TLS is spoken over, where the program brought it. */
+  get _parent(): Duplex | undefined {
+    return this.#client?.opened ? undefined : this.#transport;
   }
 
-  get remotePort(): number | undefined {
-    return this.#transport.remotePort;
+  /** Begins the handshake now instead of on the next tick, as in node:tls. */
+  _start(): void {
+    TLSSocket.#startLater(this);
   }
 
-  get remoteFamily(): string | undefined {
-    return this.#transport.remoteFamily;
-  }
-
-  get localAddress(): string | undefined {
-    return this.#transport.localAddress;
-  }
-
-  get localPort(): number | undefined {
-    return this.#transport.localPort;
-  }
-
-  get localFamily(): string | undefined {
-    return this.#transport.localFamily;
-  }
-
-  address(): ReturnType<Socket['address']> | Record<string, never> {
-    return this.#transport.address?.() ?? {};
-  }
-
-  /** As `net.Socket.setTimeout`: a `timeout` event after `milliseconds` without traffic. Nothing happens over a transport that has no such timer. */
-  setTimeout(milliseconds: number, callback?: () => void): this {
-    this.timeout = milliseconds;
+  /**
+   * As `net.Socket.connect`, for a socket that was made without a transport. One whose transport is connected, or about to be, stays as it is,
+   * and says `connect` once more: drivers that were given the socket call this.
+   */
+  connect(...args: unknown[]): this {
     const transport = this.#transport;
-    transport.off('timeout', TLSSocket.#onTransportTimeout);
-    if (milliseconds > 0) transport.on('timeout', TLSSocket.#onTransportTimeout);
-    transport.setTimeout?.(milliseconds);
-    if (callback !== undefined) {
-      if (milliseconds > 0) this.once('timeout', callback);
-      else this.off('timeout', callback);
+    if (transport instanceof Socket && transport.pending && !transport.connecting && !this.destroyed) {
+      Reflect.apply(
+        transport.connect,
+        transport,
+        args.filter((arg) => typeof arg !== 'function'),
+      );
+      process.nextTick(TLSSocket.#startLater, this);
+    } else if (!this.connecting) {
+      process.nextTick(TLSSocket.#sayConnected, this);
     }
+    const listener = args.at(-1);
+    if (typeof listener === 'function') this.once('connect', listener as () => void);
     return this;
   }
 
-  setNoDelay(noDelay?: boolean): this {
-    this.#transport.setNoDelay?.(noDelay);
-    return this;
-  }
+  static readonly #sayConnected = (socket: TLSSocket): void => {
+    if (socket.destroyed) return;
+    socket.emit('connect');
+    socket.emit('ready');
+  };
 
-  setKeepAlive(enable?: boolean, initialDelay?: number): this {
-    this.#transport.setKeepAlive?.(enable, initialDelay);
-    return this;
-  }
-
-  ref(): this {
-    this.#transport.ref?.();
-    return this;
-  }
-
-  unref(): this {
-    this.#transport.unref?.();
-    return this;
-  }
-
-  /** Destroys the socket once everything written is on its way. */
-  destroySoon(): void {
-    if (this.writable) this.end();
-    if (this.writableFinished) this.destroy();
-    else this.once('finish', this.destroy);
-  }
-
-  /** Destroys the socket with a TCP reset where the transport can. */
-  resetAndDestroy(): this {
-    this.#transport.resetAndDestroy?.();
-    this.destroy();
-    return this;
+  /** TLS 1.3 has no renegotiation: false, and `callback` gets the error that node:tls gives. */
+  renegotiate(options: object, callback?: (error: Error | null) => void): boolean {
+    if (typeof options !== 'object' || options === null) throw wrongType('options', 'of type object', options);
+    if (callback !== undefined && typeof callback !== 'function') {
+      throw wrongType('callback', 'of type function', callback);
+    }
+    if (callback !== undefined && !this.destroyed) process.nextTick(callback, noRenegotiation());
+    return false;
   }
 
   /** Does nothing: TLS 1.3 has no renegotiation. */
   disableRenegotiation(): void {}
+}
+
+function noRenegotiation(): TlsError {
+  return codedError('ERR_SSL_WRONG_SSL_VERSION', 'TLS 1.3 has no renegotiation: wrong ssl version');
 }

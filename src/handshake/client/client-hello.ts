@@ -96,6 +96,7 @@ function baseExtensions(
   const schemes = config.signatureSchemes;
   return {
     ...(options.serverName !== undefined &&
+      options.sendServerName !== false &&
       isDnsName(options.serverName) && { serverName: options.serverName.replace(/\.$/, '') }),
     ...((options.requestOcsp ?? config.requestOcsp) && { statusRequest: true }),
     supportedGroups: [...(grease ? [grease.group] : []), ...config.groups.map((g) => g.id)],

@@ -1,0 +1,225 @@
+import type { Socket } from 'node:net';
+import { Duplex, type DuplexOptions } from 'node:stream';
+import { typeError, wrongType } from './argument.ts';
+
+/** A Duplex, which may be a `net.Socket` and so have more. */
+export type Transport = Duplex & {
+  [K in Exclude<keyof Socket, keyof Duplex>]?: Socket[K] | undefined;
+} & { [OWNER]?: TransportSocket | undefined };
+
+/** Whose transport a stream is. */
+const OWNER: unique symbol = Symbol('tessera.owner');
+export const ownerOf = (transport: Transport): TransportSocket | undefined => transport[OWNER];
+
+/** What Node tells of a connection that is on its way, beside `connect`. */
+const WAY = ['lookup', 'connectionAttempt', 'connectionAttemptFailed', 'connectionAttemptTimeout', 'ready'] as const;
+const onWay = WAY.map(
+  (event) =>
+    function (this: Transport, ...args: unknown[]): void {
+      const owner = this[OWNER];
+      owner?.emit(event, ...args);
+      if (event === 'ready') owner?.connectingIsOver();
+    },
+);
+
+/**
+ * A Duplex on top of another one, its transport, with everything of `net.Socket` that makes sense there: what the transport is able to do is
+ * its own affair, and what it is not able to do has no effect.
+ */
+export abstract class TransportSocket extends Duplex {
+  /** What carries the bytes. Not for programs. */
+  protected readonly _transport: Transport;
+  /** Where the transport has no timer of its own. */
+  #idleTimer: NodeJS.Timeout | undefined;
+  /** As in net.Socket: what was last given to {@link setTimeout}. */
+  declare timeout?: number;
+
+  constructor(transport: Duplex, options: DuplexOptions) {
+    super({ ...options, emitClose: false });
+    this._transport = transport as Transport;
+    this._transport[OWNER] = this;
+  }
+
+  /** Says as its own what the transport says while it connects. */
+  protected followConnecting(): void {
+    for (const [i, event] of WAY.entries()) this._transport.on(event, onWay[i]!);
+  }
+
+  /** Not for programs. */
+  connectingIsOver(): void {
+    for (const [i, event] of WAY.entries()) this._transport.off(event, onWay[i]!);
+  }
+
+  /** Lets go of the transport, which is closed or about to be: nothing of this socket is left on it. */
+  protected release(): void {
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = undefined;
+    this._transport.off('timeout', onTransportTimeout);
+    this.connectingIsOver();
+  }
+
+  /** Bytes went to and fro: idle time begins anew. */
+  protected touch(): void {
+    this.#idleTimer?.refresh();
+  }
+
+  get connecting(): boolean {
+    return this._transport.connecting ?? false;
+  }
+
+  get pending(): boolean {
+    return this.destroyed || (this._transport.pending ?? false);
+  }
+
+  get readyState(): string {
+    if (this.connecting) return 'opening';
+    if (this.readable) return this.writable ? 'open' : 'readOnly';
+    return this.writable ? 'writeOnly' : 'closed';
+  }
+
+  /** Bytes that were written and have not gone to the transport yet. `undefined` once destroyed. */
+  get bufferSize(): number | undefined {
+    return this.destroyed ? undefined : this.writableLength;
+  }
+
+  get remoteAddress(): string | undefined {
+    return this._transport.remoteAddress;
+  }
+
+  get remotePort(): number | undefined {
+    return this._transport.remotePort;
+  }
+
+  get remoteFamily(): string | undefined {
+    return this._transport.remoteFamily;
+  }
+
+  get localAddress(): string | undefined {
+    return this._transport.localAddress;
+  }
+
+  get localPort(): number | undefined {
+    return this._transport.localPort;
+  }
+
+  get localFamily(): string | undefined {
+    return this._transport.localFamily;
+  }
+
+  get autoSelectFamilyAttemptedAddresses(): string[] | undefined {
+    return this._transport.autoSelectFamilyAttemptedAddresses;
+  }
+
+  address(): ReturnType<Socket['address']> | Record<string, never> {
+    return this._transport.address?.() ?? {};
+  }
+
+  /** As `net.Socket.setTimeout`: a `timeout` event after `milliseconds` without traffic. 0: never. */
+  setTimeout(milliseconds: number, callback?: () => void): this {
+    const transport = this._transport;
+    if (typeof milliseconds !== 'number') throw wrongType('msecs', 'of type number', milliseconds);
+    if (!(milliseconds >= 0 && milliseconds < Number.POSITIVE_INFINITY)) {
+      throw Object.assign(
+        new RangeError(
+          `The value of "msecs" is out of range. It must be a non-negative finite number. Received ${milliseconds}`,
+        ),
+        { code: 'ERR_OUT_OF_RANGE' },
+      );
+    }
+    if (callback !== undefined && typeof callback !== 'function') {
+      throw wrongType('callback', 'of type function', callback);
+    }
+    if (this.destroyed) return this;
+    this.timeout = milliseconds;
+    transport.off('timeout', onTransportTimeout);
+    clearTimeout(this.#idleTimer);
+    this.#idleTimer = undefined;
+    if (typeof transport.setTimeout === 'function') {
+      if (milliseconds > 0) transport.on('timeout', onTransportTimeout);
+      transport.setTimeout(milliseconds);
+    } else if (milliseconds > 0) {
+      this.#idleTimer = setTimeout(onIdle, milliseconds, this).unref();
+    }
+    if (callback !== undefined) {
+      if (milliseconds > 0) this.once('timeout', callback);
+      else this.off('timeout', callback);
+    }
+    return this;
+  }
+
+  setNoDelay(noDelay?: boolean): this {
+    this._transport.setNoDelay?.(noDelay);
+    return this;
+  }
+
+  setKeepAlive(enable?: boolean, initialDelay?: number): this {
+    this._transport.setKeepAlive?.(enable, initialDelay);
+    return this;
+  }
+
+  ref(): this {
+    this._transport.ref?.();
+    return this;
+  }
+
+  unref(): this {
+    this._transport.unref?.();
+    return this;
+  }
+
+  /** Of Node 24 and later. 0 where the transport has none. */
+  getTypeOfService(): number {
+    return (this._transport as TypeOfService).getTypeOfService?.() ?? 0;
+  }
+
+  /** Of Node 24 and later. */
+  setTypeOfService(value: number): this {
+    (this._transport as TypeOfService).setTypeOfService?.(value);
+    return this;
+  }
+
+  /** Destroys the socket once everything written is on its way. */
+  destroySoon(): void {
+    if (this.writable) this.end();
+    if (this.writableFinished) this.destroy();
+    else this.once('finish', this.destroy);
+  }
+
+  /** Destroys the socket with a TCP reset. Throws `ERR_INVALID_HANDLE_TYPE` when the transport is no TCP connection. */
+  resetAndDestroy(): this {
+    const transport = this._transport;
+    if (typeof transport.resetAndDestroy !== 'function') {
+      throw typeError('ERR_INVALID_HANDLE_TYPE', 'This handle type cannot be sent');
+    }
+    transport.resetAndDestroy();
+    this.destroy();
+    return this;
+  }
+}
+
+type TypeOfService = { getTypeOfService?(): number; setTypeOfService?(value: number): unknown };
+
+// Shared by all sockets: an idle connection has no closures of its own.
+function onTransportTimeout(this: Transport): void {
+  this[OWNER]?.emit('timeout');
+}
+
+function onIdle(socket: TransportSocket): void {
+  socket.emit('timeout');
+}
+
+/** A stream of the web, as of `WebSocketStream` or `fetch`, or of Node: as a Duplex. Throws Node's `ERR_INVALID_ARG_TYPE`. */
+export function duplexOf(stream: unknown): Duplex {
+  const { readable, writable } = (stream ?? {}) as { readonly readable?: unknown; readonly writable?: unknown };
+  if (readable instanceof ReadableStream && writable instanceof WritableStream) {
+    return Duplex.fromWeb({ readable, writable } as Parameters<typeof Duplex.fromWeb>[0]);
+  }
+  if (isDuplex(stream)) return stream;
+  throw wrongType('socket', 'an instance of stream.Duplex', stream);
+}
+
+/** Also those of other copies of the streams of Node. */
+function isDuplex(stream: unknown): stream is Duplex {
+  const { on, write, pipe } = (stream ?? {}) as Partial<Duplex>;
+  return typeof on === 'function' && typeof write === 'function' && typeof pipe === 'function';
+}
