@@ -315,7 +315,11 @@ describe('as node:tls says it', () => {
     ]) {
       const thrown = thrownBy(() => call(ours));
       assert.notEqual(thrown, undefined, String(call));
-      assert.deepEqual(thrown, thrownBy(() => call(node)), String(call));
+      assert.deepEqual(
+        thrown,
+        thrownBy(() => call(node)),
+        String(call),
+      );
     }
   });
 
@@ -429,7 +433,10 @@ describe('sessions', () => {
         }
       }
       const { resumedFrom } = again.server.ticketInfo;
-      assert.equal(server.tickets.some(({ id }) => id === resumedFrom?.id), true);
+      assert.equal(
+        server.tickets.some(({ id }) => id === resumedFrom?.id),
+        true,
+      );
       assert.ok(resumedFrom!.ageMs >= 0 && again.client.ticketInfo.resumedFrom!.ageMs >= 0);
       assert.equal(server.ticketInfo.resumedFrom, undefined);
     }
@@ -445,7 +452,10 @@ describe('sessions', () => {
     assert.equal(client.newSessionTicket({ lifetime: 60 }), false);
     server.flushTickets();
     while (client.ticketInfo.received < 4) await once(client, 'session');
-    assert.deepEqual([...lifetimes].sort((a, b) => a - b), [60, 60, 61, 7_200]);
+    assert.deepEqual(
+      [...lifetimes].sort((a, b) => a - b),
+      [60, 60, 61, 7_200],
+    );
     server.destroy();
     assert.equal(server.newSessionTicket({ lifetime: 60 }), false);
   });
