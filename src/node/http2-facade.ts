@@ -24,7 +24,8 @@ let looked = false;
  * A socket for `http2.connect`'s `createConnection`, and for `connection` listeners of HTTP/2 servers: to them it is a `tls.TLSSocket`, and what it
  * is asked is what `socket` answers. It owns reading and writing of `socket` from now on. Where this runtime has no way to make one: `socket`.
  */
-export function http2Socket(socket: TLSSocket): Duplex {
+export function http2Socket(socket: TLSSocket | NodeTLSSocket): Duplex {
+  if (socket instanceof NodeTLSSocket) return socket; // of an older client
   if (!looked) {
     looked = true;
     wrapper = makeWrapper(socket);

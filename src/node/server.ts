@@ -161,11 +161,11 @@ class TlsServer extends Base implements SocketOwner {
       transport.resume();
       socket.pause();
     }
-    this.onAccept(socket);
+    this.onAccept(socket, transport);
   };
 
-  /** For subclasses: the handshake of `socket` begins. */
-  protected onAccept(_socket: TLSSocket): void {}
+  /** For subclasses: our handshake on `transport` begins, which `socket` owns from now on. */
+  protected onAccept(_socket: TLSSocket, _transport: Duplex): void {}
 
   /** The protocol of a socket that was not accepted here, but is to be as if it were. */
   engineOf(socket: TLSSocket): TlsEngine {
