@@ -97,7 +97,6 @@ export class AttachedServer extends Server {
   protected override onAccept(socket: TLSSocket, transport: Duplex): void {
     this.#done(transport);
     this.#begun(socket);
-    socket.on('error', ignore); // node:https destroys the socket of a failed handshake with the error, which was reported by then
   }
 
   #secured(socket: TLSSocket): void {
@@ -115,8 +114,6 @@ export class AttachedServer extends Server {
     throw new TlsUsageError('attach.listen', 'call listen of the HTTP server, not of what is attached to it');
   }
 }
-
-function ignore(): void {}
 
 /**
  * Makes an HTTP server speak TLS 1.3 with our sockets, in place: `listen`, `close`, its timeouts and everything that is built on it work as before,

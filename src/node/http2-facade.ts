@@ -32,11 +32,14 @@ export function http2Socket(socket: TLSSocket | NodeTLSSocket): Duplex {
   }
   if (wrapper === undefined) return socket;
   const facade = new wrapper(socket);
+  facade.on('error', ignore); // what still goes wrong when the session is over, and does not listen any more, is nobody's error
   if (socket.secureConnecting) {
     for (const event of ['connect', 'ready', 'secureConnect', 'secure']) socket.once(event, () => facade.emit(event));
   }
   return facade;
 }
+
+function ignore(): void {}
 
 function makeWrapper(socket: TLSSocket): Wrapper | undefined {
   try {

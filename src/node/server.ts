@@ -157,6 +157,8 @@ class TlsServer extends Base implements SocketOwner {
     const config = this.#configWith(this.#configOf(this.#context), () => socket!);
     socket = new TLSSocket(transport, { engine: createServerEngine(config), owner: this, ...this.#socketOptions });
     (socket as { server?: TlsServer }).server = this;
+    // As in node:tls: a client that breaks off must not end a program that did not expect it.
+    socket.on('error', ignore);
     if (this.#pausesSockets) {
       transport.resume();
       socket.pause();
@@ -401,6 +403,8 @@ class TlsServer extends Base implements SocketOwner {
     this.emit('earlyDataStatus', outcome, socket);
   }
 }
+
+function ignore(): void {}
 
 type ServerArguments = [options?: TlsOptions | ConnectionListener | null, listener?: ConnectionListener];
 
