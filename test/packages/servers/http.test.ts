@@ -7,7 +7,7 @@ import http2 from 'node:http2';
 import https from 'node:https';
 import net, { connect as connectTcp } from 'node:net';
 import test, { type TestContext } from 'node:test';
-import type tls from 'node:tls';
+import tls from 'node:tls';
 import { TlsUsageError } from '../../../src/errors/index.ts';
 import { attach, connect, createSecureContext, createServer, TLSSocket } from '../../../src/node/index.ts';
 import { makeIdentity } from '../../support/certificates.ts';
