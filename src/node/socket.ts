@@ -258,7 +258,7 @@ export class TLSSocket extends TransportSocket {
     (ownerOf(this) as TLSSocket).#transportEnded();
   };
   static readonly #onTransportError = function (this: Transport, error: Error): void {
-    (ownerOf(this) as TLSSocket).#fail(error);
+    (ownerOf(this) as TLSSocket).#transportFailed(error);
   };
   static readonly #onTransportClose = function (this: Transport): void {
     const socket = ownerOf(this) as TLSSocket;
@@ -391,6 +391,16 @@ export class TLSSocket extends TransportSocket {
       this.#progressing = false;
       if (!this.destroyed) this.#flush();
     }
+  }
+
+  /**
+   * A peer that is gone before it got tickets, or an alert, is no error of a write of the program, which did not write: as in node:tls, where
+   * reading tells.
+   */
+  #transportFailed(error: NodeJS.ErrnoException): void {
+    const unasked = error.syscall === 'write' && !this.#handshaking && this.writableLength === 0 && !this.writableEnded;
+    if (unasked) this.destroy();
+    else this.#fail(error);
   }
 
   /** As in net.Socket, `end` comes to whoever does not read too, when there is nothing to be read. */
@@ -697,7 +707,6 @@ export class TLSSocket extends TransportSocket {
     // A peer that does not read would keep the alert, and with it the transport, waiting for ever.
     if (this.#alertSent && !transport.writableNeedDrain) transport.end(() => transport.destroy());
     else transport.destroy();
-    if (transport.closed) setImmediate(TLSSocket.#letGoOf, this); // which may be before its `error`
     const waiting = this.#written ?? this.#final;
     this.#written = undefined;
     this.#final = undefined;
@@ -706,8 +715,6 @@ export class TLSSocket extends TransportSocket {
     callback(error);
     process.nextTick(TLSSocket.#emitClose, this, this.#failed || error !== null); // after `error`, and saying whether there was one, as net.Socket does
   }
-
-  static readonly #letGoOf = (socket: TLSSocket): void => socket.#letGo();
 
   /** Nothing of ours stays on a stream of the program. Until it is closed, an error of its own must find somebody. */
   #letGo(): void {
@@ -797,7 +804,8 @@ export class TLSSocket extends TransportSocket {
     const chain = this.#info?.peer.chain ?? [];
     if (chain.length === 0) return {} as LegacyCertificate;
     if (!detailed) return legacyCertificate(chain[0]!);
-    return legacyChain(chain, () => this.#context?.authorities ?? []);
+    const peer = this.#client === undefined ? 'client' : 'server';
+    return legacyChain(chain, peer, () => this.#context?.authorities ?? []);
   }
 
   /** Of a server's socket, the one that the server began with. */
