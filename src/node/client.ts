@@ -7,7 +7,7 @@ import { bytesOf, checkFunction, wrongType } from './argument.ts';
 import { defaultContext, SecureContext, type SecureContextOptions } from './context.ts';
 import { checkSource, type EarlyDataSource, EarlySender } from './early-data.ts';
 import { alpnNames, checkRange, hostName, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
-import { decodeSession } from './session.ts';
+import { checkSession, decodeSession } from './session.ts';
 import type { SocketOwner, TLSSocket } from './socket.ts';
 
 /** What a client can say about TLS, however its bytes travel. */
@@ -112,6 +112,7 @@ export class ClientOwner implements SocketOwner {
     // What net.Socket was told, also when the program did so before.
     this.#host = options.host || (stream as { readonly _host?: string } | undefined)?._host;
     this.servername = serverNameOf(options.servername);
+    if (options.session) checkSession(options.session);
     this.session = options.session;
     this.announces = announces;
     this.opened = stream === undefined;
