@@ -33,6 +33,8 @@ before(async () => {
 });
 
 async function listen(t: TestContext, server: NetServer): Promise<number> {
+  // A client that is destroyed may reset the connection.
+  server.on('secureConnection', (socket: AnySocket) => socket.on('error', () => {}));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => server.close());

@@ -12,10 +12,14 @@ async function visit(w: World, server: Server, options: ConnectionOptions = {}):
     w.c('reused', socket.isSessionReused());
     w.state(socket);
   });
-  socket.on('data', () => socket.end());
+  socket.resume();
   await closed(socket);
   await accepted;
-  w.c('sessions', sessions.length, sessions.every((session) => Buffer.isBuffer(session)));
+  w.c(
+    'sessions',
+    sessions.length,
+    sessions.every((session) => Buffer.isBuffer(session)),
+  );
   return sessions;
 }
 
@@ -29,7 +33,13 @@ function answer(w: World): (socket: TLSSocket) => void {
 }
 
 /** Two connections, the second with the session of the first. */
-function resumed(name: string, server: TlsOptions, client: ConnectionOptions, second: ConnectionOptions = {}, more: Partial<Scenario> = {}): Scenario {
+function resumed(
+  name: string,
+  server: TlsOptions,
+  client: ConnectionOptions,
+  second: ConnectionOptions = {},
+  more: Partial<Scenario> = {},
+): Scenario {
   return {
     name: `sessions: ${name}`,
     across: true,
@@ -62,13 +72,48 @@ export const sessions: readonly Scenario[] = [
       await visit(w, listener);
     },
   },
-  resumed('the client trusts, then resumes with a client certificate', { requestCert: true, ca }, identity('client'), {}, { differs: MORE_TICKETS }),
-  resumed('a client without a certificate is not authorized afterwards either', { requestCert: true, rejectUnauthorized: false, ca }, {}, {}, { differs: MORE_TICKETS }),
-  resumed('an untrusted client is not authorized afterwards either', { requestCert: true, rejectUnauthorized: false, ca }, identity('stranger'), {}, { differs: MORE_TICKETS }),
-  resumed('an untrusted server is not authorized afterwards either', {}, { rejectUnauthorized: false, ca: fixture('ca2.pem') }, {}, { differs: MORE_TICKETS }),
+  resumed(
+    'the client trusts, then resumes with a client certificate',
+    { requestCert: true, ca },
+    identity('client'),
+    {},
+    { differs: MORE_TICKETS },
+  ),
+  resumed(
+    'a client without a certificate is not authorized afterwards either',
+    { requestCert: true, rejectUnauthorized: false, ca },
+    {},
+    {},
+    { differs: MORE_TICKETS },
+  ),
+  resumed(
+    'an untrusted client is not authorized afterwards either',
+    { requestCert: true, rejectUnauthorized: false, ca },
+    identity('stranger'),
+    {},
+    { differs: MORE_TICKETS },
+  ),
+  resumed(
+    'an untrusted server is not authorized afterwards either',
+    {},
+    { rejectUnauthorized: false, ca: fixture('ca2.pem') },
+    {},
+    { differs: MORE_TICKETS },
+  ),
   resumed('under another name', {}, {}, { servername: 'a.wild.example' }),
-  resumed('with a name that is not the certificate’s', identity('other'), { rejectUnauthorized: false }, {}, { differs: MORE_TICKETS }),
-  resumed('with a session that a strict client got from a lenient one', {}, { rejectUnauthorized: false, ca: fixture('ca2.pem') }, { rejectUnauthorized: true }),
+  resumed(
+    'with a name that is not the certificate’s',
+    identity('other'),
+    { rejectUnauthorized: false },
+    {},
+    { differs: MORE_TICKETS },
+  ),
+  resumed(
+    'with a session that a strict client got from a lenient one',
+    {},
+    { rejectUnauthorized: false, ca: fixture('ca2.pem') },
+    { rejectUnauthorized: true },
+  ),
   resumed('with ALPN', { ALPNProtocols: ['a'] }, { ALPNProtocols: ['a'] }, {}, { differs: MORE_TICKETS }),
   resumed('by a sessionIdContext', { sessionIdContext: 'mine' }, {}, {}, { differs: MORE_TICKETS }),
   {
