@@ -181,7 +181,7 @@ export const sessions: readonly Scenario[] = [
       await visit(w, second, { session: got.at(-1)! });
       w.try('setTicketKeys', () => second.setTicketKeys(first.getTicketKeys()), 'server');
       await visit(w, second, { session: got.at(-1)! });
-      second.setTicketKeys(Buffer.alloc(48, 9));
+      second.setTicketKeys(Buffer.from(TICKET_KEYS).reverse());
       w.s('keys', second.getTicketKeys());
       await visit(w, second, { session: got.at(-1)! });
     },
