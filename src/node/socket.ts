@@ -675,7 +675,8 @@ export class TLSSocket extends TransportSocket {
     // A peer that does not read would keep the alert, and with it the transport, waiting for ever.
     if (this.#alertSent && !transport.writableNeedDrain) transport.end(() => transport.destroy());
     else transport.destroy();
-    if (transport.closed) this.#letGo();
+    // A stream says that it is closed before its last error is heard.
+    if (transport.closed) process.nextTick(() => this.#letGo());
     const waiting = this.#written ?? this.#final;
     this.#written = undefined;
     this.#final = undefined;
