@@ -2,6 +2,7 @@ import type { Server as HttpServer } from 'node:http';
 import type { Http2SecureServer, Http2Server } from 'node:http2';
 import type { Server as HttpsServer } from 'node:https';
 import type { Server as NetServer } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { TlsUsageError } from '../errors/index.ts';
 import { guardEarlyRequests, httpEarlyData } from './attach-early.ts';
 import { http2Socket } from './http2-facade.ts';
@@ -53,8 +54,8 @@ export class AttachedServer extends Server {
   readonly #http: AttachableServer;
   readonly #serve: (socket: TLSSocket) => void;
   /** Connections whose handshake is not done: the HTTP server knows nothing of them yet. */
-  readonly #handshaking: Set<TLSSocket> = new Set();
-  readonly #forget: (this: TLSSocket) => void;
+  readonly #handshaking: Set<Duplex> = new Set();
+  readonly #forget: (this: Duplex) => void;
 
   /** `serve` is called with each connection that is secure. */
   constructor(http: AttachableServer, options: TlsOptions, serve: (socket: TLSSocket) => void) {
@@ -62,12 +63,13 @@ export class AttachedServer extends Server {
     this.#http = http;
     this.#serve = serve;
     const handshaking = this.#handshaking;
-    this.#forget = function (this: TLSSocket): void {
+    this.#forget = function (this: Duplex): void {
       handshaking.delete(this);
     };
   }
 
   override emit(event: string | symbol, ...args: unknown[]): boolean {
+    if (event === 'connection') this.#begun(args[0] as Duplex);
     if (event === 'secureConnection') this.#secured(args[0] as TLSSocket);
     const heard = (super.emit as Emit).call(this, event, ...args);
     if (OWN_EVENTS.has(event)) return heard;
@@ -82,21 +84,29 @@ export class AttachedServer extends Server {
     return OWN_EVENTS.has(event) ? own : own + this.#http.listenerCount(event);
   }
 
-  protected override onAccept(socket: TLSSocket): void {
-    this.#handshaking.add(socket);
-    // node:https destroys the socket of a failed handshake with the error, which was reported by then.
-    socket.on('error', ignore).on('close', this.#forget);
+  #begun(transport: Duplex): void {
+    this.#handshaking.add(transport);
+    transport.on('close', this.#forget);
+  }
+
+  #done(stream: Duplex): void {
+    this.#handshaking.delete(stream);
+    stream.off('close', this.#forget);
+  }
+
+  protected override onAccept(socket: TLSSocket, transport: Duplex): void {
+    this.#done(transport);
+    this.#begun(socket);
   }
 
   #secured(socket: TLSSocket): void {
-    this.#handshaking.delete(socket);
-    socket.off('close', this.#forget);
+    this.#done(socket);
     Object.assign(socket, { server: this.#http }); // node:http2 before Node 24 reads it when it falls back to HTTP/1.1
   }
 
   /** Ends the handshakes that are not done. The HTTP server's `closeAllConnections` calls it. */
   closeHandshakes(): void {
-    for (const socket of this.#handshaking) socket.destroy();
+    for (const stream of this.#handshaking) stream.destroy();
   }
 
   /** Throws: it is the HTTP server that listens, so that its timeouts work. */
@@ -104,8 +114,6 @@ export class AttachedServer extends Server {
     throw new TlsUsageError('attach.listen', 'call listen of the HTTP server, not of what is attached to it');
   }
 }
-
-function ignore(): void {}
 
 /**
  * Makes an HTTP server speak TLS 1.3 with our sockets, in place: `listen`, `close`, its timeouts and everything that is built on it work as before,

@@ -117,6 +117,11 @@ export class SecureContext {
     return this.#anchors ?? defaultAnchors();
   }
 
+  /** Those of them that the program gave. */
+  get ownAuthorities(): readonly Uint8Array[] {
+    return this.#anchors ?? [];
+  }
+
   /** A hash of what this context trusts and shows, so that connections with another one do not take its tickets. */
   scope(rejectUnauthorized: boolean): string {
     // What a function trusts cannot be compared: each context with one stands alone.

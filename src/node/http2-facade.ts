@@ -24,18 +24,22 @@ let looked = false;
  * A socket for `http2.connect`'s `createConnection`, and for `connection` listeners of HTTP/2 servers: to them it is a `tls.TLSSocket`, and what it
  * is asked is what `socket` answers. It owns reading and writing of `socket` from now on. Where this runtime has no way to make one: `socket`.
  */
-export function http2Socket(socket: TLSSocket): Duplex {
+export function http2Socket(socket: TLSSocket | NodeTLSSocket): Duplex {
+  if (socket instanceof NodeTLSSocket) return socket; // of an older client
   if (!looked) {
     looked = true;
     wrapper = makeWrapper(socket);
   }
   if (wrapper === undefined) return socket;
   const facade = new wrapper(socket);
+  facade.on('error', ignore); // what still goes wrong when the session is over, and does not listen any more, is nobody's error
   if (socket.secureConnecting) {
     for (const event of ['connect', 'ready', 'secureConnect', 'secure']) socket.once(event, () => facade.emit(event));
   }
   return facade;
 }
+
+function ignore(): void {}
 
 function makeWrapper(socket: TLSSocket): Wrapper | undefined {
   try {

@@ -15,38 +15,48 @@ export function legacyCertificate(certificate: Uint8Array | X509Certificate): Le
 
 /**
  * As `getPeerCertificate(true)` gives it: each certificate of `chain` (DER, leaf first, the others in any order) with its issuer, and behind the
- * last one those of `anchors`; the root is its own issuer. A self-signed leaf has two copies of itself behind it, as in node:tls.
+ * last one those of `anchors`; a root is its own issuer. As in node:tls there is a copy behind a leaf that signed itself, to which a server's
+ * chain belongs whole; and two where it may not sign certificates, so that it is no issuer by the letter.
  */
-export function legacyChain(chain: readonly Uint8Array[], anchors: () => readonly Uint8Array[]): LegacyCertificate {
-  const leaf = new X509Certificate(chain[0]!);
-  const first = legacyCertificate(leaf);
-  if (leaf.checkIssued(leaf)) {
-    first.issuerCertificate = legacyCertificate(leaf);
-    first.issuerCertificate.issuerCertificate = legacyCertificate(leaf);
-    return first;
-  }
-  const rest = chain.slice(1).map((der) => new X509Certificate(der));
-  let [certificate, legacy] = [leaf, first];
+export function legacyChain(
+  chain: readonly Uint8Array[],
+  peer: 'server' | 'client',
+  anchors: () => readonly Uint8Array[],
+): LegacyCertificate {
+  let certificate = new X509Certificate(chain[0]!);
+  const first = legacyCertificate(certificate);
+  let legacy = first;
   const add = (issuer: X509Certificate): void => {
+    certificate = issuer;
     legacy.issuerCertificate = legacyCertificate(issuer);
-    [certificate, legacy] = [issuer, legacy.issuerCertificate];
+    legacy = legacy.issuerCertificate;
   };
-  for (let at = nextIssuer(); at >= 0; at = nextIssuer()) add(rest.splice(at, 1)[0]!);
-  for (const der of isSelfIssued() ? [] : anchors()) {
-    const anchor = new X509Certificate(der);
-    if (!certificate.checkIssued(anchor)) continue;
-    add(anchor);
-    break;
+  const rest = chain.slice(peer === 'server' ? 0 : 1).map((der) => new X509Certificate(der));
+  for (let at = 0; at >= 0; ) {
+    at = rest.findIndex((candidate) => certificate.checkIssued(candidate));
+    if (at >= 0) add(rest.splice(at, 1)[0]!);
   }
-  if (isSelfIssued()) legacy.issuerCertificate = legacy;
+  const trusted = certificate.checkIssued(certificate) ? [] : anchors();
+  while (!certificate.checkIssued(certificate)) {
+    const before = certificate;
+    const issuer = issuerAmong(trusted, certificate);
+    if (issuer !== undefined) add(issuer);
+    if (issuer === undefined) return first;
+    if (before !== certificate && before.raw.equals(certificate.raw)) {
+      legacy.issuerCertificate = legacyCertificate(issuer);
+      return first;
+    }
+  }
+  legacy.issuerCertificate = legacy;
   return first;
+}
 
-  function nextIssuer(): number {
-    return isSelfIssued() ? -1 : rest.findIndex((candidate) => certificate.checkIssued(candidate));
+function issuerAmong(anchors: readonly Uint8Array[], certificate: X509Certificate): X509Certificate | undefined {
+  for (const der of anchors) {
+    const anchor = new X509Certificate(der);
+    if (certificate.checkIssued(anchor) || certificate.raw.equals(der)) return anchor;
   }
-  function isSelfIssued(): boolean {
-    return certificate.checkIssued(certificate);
-  }
+  return undefined;
 }
 
 /** `OCSP - URI:http://…` on lines of their own. */

@@ -157,15 +157,17 @@ class TlsServer extends Base implements SocketOwner {
     const config = this.#configWith(this.#configOf(this.#context), () => socket!);
     socket = new TLSSocket(transport, { engine: createServerEngine(config), owner: this, ...this.#socketOptions });
     (socket as { server?: TlsServer }).server = this;
+    // As in node:tls: a client that breaks off must not end a program that did not expect it.
+    socket.on('error', ignore);
     if (this.#pausesSockets) {
       transport.resume();
       socket.pause();
     }
-    this.onAccept(socket);
+    this.onAccept(socket, transport);
   };
 
-  /** For subclasses: the handshake of `socket` begins. */
-  protected onAccept(_socket: TLSSocket): void {}
+  /** For subclasses: our handshake on `transport` begins, which `socket` owns from now on. */
+  protected onAccept(_socket: TLSSocket, _transport: Duplex): void {}
 
   /** The protocol of a socket that was not accepted here, but is to be as if it were. */
   engineOf(socket: TLSSocket): TlsEngine {
@@ -230,7 +232,7 @@ class TlsServer extends Base implements SocketOwner {
       // Who asks `pskCallback` needs the socket: see #configWith.
       findPsk: findPsk ?? (pskCallback && (() => undefined)),
       fallback: this.#context.credentials,
-      stapleOcsp: ({ chain }) => askOcsp(this, chain),
+      stapleOcsp: ({ chain }) => askOcsp(this, chain, context.ownAuthorities),
       ...(this.#names.size > 0 && { chooseConfig: ({ serverName }) => this.#configFor(serverName) }),
     });
   }
@@ -401,6 +403,8 @@ class TlsServer extends Base implements SocketOwner {
     this.emit('earlyDataStatus', outcome, socket);
   }
 }
+
+function ignore(): void {}
 
 type ServerArguments = [options?: TlsOptions | ConnectionListener | null, listener?: ConnectionListener];
 

@@ -33,6 +33,8 @@ before(async () => {
 });
 
 async function listen(t: TestContext, server: NetServer): Promise<number> {
+  // A client that is destroyed may reset the connection.
+  server.on('secureConnection', (socket: AnySocket) => socket.on('error', () => {}));
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
   t.after(() => server.close());
@@ -315,7 +317,11 @@ describe('as node:tls says it', () => {
     ]) {
       const thrown = thrownBy(() => call(ours));
       assert.notEqual(thrown, undefined, String(call));
-      assert.deepEqual(thrown, thrownBy(() => call(node)), String(call));
+      assert.deepEqual(
+        thrown,
+        thrownBy(() => call(node)),
+        String(call),
+      );
     }
   });
 
@@ -429,7 +435,10 @@ describe('sessions', () => {
         }
       }
       const { resumedFrom } = again.server.ticketInfo;
-      assert.equal(server.tickets.some(({ id }) => id === resumedFrom?.id), true);
+      assert.equal(
+        server.tickets.some(({ id }) => id === resumedFrom?.id),
+        true,
+      );
       assert.ok(resumedFrom!.ageMs >= 0 && again.client.ticketInfo.resumedFrom!.ageMs >= 0);
       assert.equal(server.ticketInfo.resumedFrom, undefined);
     }
@@ -445,7 +454,10 @@ describe('sessions', () => {
     assert.equal(client.newSessionTicket({ lifetime: 60 }), false);
     server.flushTickets();
     while (client.ticketInfo.received < 4) await once(client, 'session');
-    assert.deepEqual([...lifetimes].sort((a, b) => a - b), [60, 60, 61, 7_200]);
+    assert.deepEqual(
+      [...lifetimes].sort((a, b) => a - b),
+      [60, 60, 61, 7_200],
+    );
     server.destroy();
     assert.equal(server.newSessionTicket({ lifetime: 60 }), false);
   });

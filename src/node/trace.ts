@@ -8,6 +8,8 @@ import { HandshakeType, nameOf } from '../wire/registry.ts';
 export function trace(engine: TlsEngine): void {
   const say = (line: string): boolean => process.stderr.write(`TLS ${engine.role}: ${line}\n`);
   engine.onMessage = (direction, type, length) => say(`${direction} ${nameOf(HandshakeType, type)}, ${length} bytes`);
+  // A client's comes with the engine.
+  if (engine.role === 'client' && engine.info === undefined) say('sent client_hello');
   const before = engine.onEvent;
   engine.onEvent = (event) => {
     before?.(event);

@@ -10,7 +10,7 @@ import {
   type TLSSocket,
   type TlsOptions,
 } from '../../src/node/index.ts';
-import { makeIdentity } from './certificates.ts';
+import { makeIdentity, type TestIdentity } from './certificates.ts';
 
 export interface Visit {
   readonly client: TLSSocket;
@@ -29,9 +29,13 @@ export interface Listening {
   redeems(session: Buffer | undefined, options?: ConnectionOptions): Promise<boolean>;
 }
 
+/** Of all servers made here: who trusts one trusts all, and sessions are offered to all. */
+let shared: Promise<TestIdentity> | undefined;
+
 /** A server on a free port, closed with the test, and its clients. Its certificate is for `localhost`. */
 export async function listen(t: TestContext, options: TlsOptions = {}): Promise<Listening> {
-  const { certificatePem: cert, keyPem: key } = await makeIdentity('p256');
+  shared ??= makeIdentity('p256');
+  const { certificatePem: cert, keyPem: key } = await shared;
   const server = createServer({ cert, key, ...options });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');

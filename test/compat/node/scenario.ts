@@ -1,12 +1,24 @@
 /** What the scenario programs share. They see a TLS module through the API of node:tls only, so that either can be in its place. */
 import { readFileSync } from 'node:fs';
-import { type AddressInfo, createServer as createTcpServer, connect as connectTcp, type Server as TcpServer, type Socket } from 'node:net';
+import {
+  type AddressInfo,
+  connect as connectTcp,
+  createServer as createTcpServer,
+  type Socket,
+  type Server as TcpServer,
+} from 'node:net';
 import { Duplex } from 'node:stream';
 import type * as nodeTls from 'node:tls';
 import { inspect } from 'node:util';
 
-export type Tls = typeof nodeTls;
+/** What the types of Node 20 leave out. */
+export type Tls = typeof nodeTls & { SecureContext: new () => nodeTls.SecureContext };
 export type TLSSocket = nodeTls.TLSSocket;
+export type UntypedSocket = TLSSocket & {
+  setSession(session: Buffer): void;
+  setServername(name: string): void;
+};
+export type UntypedOptions = nodeTls.ConnectionOptions & { requestOCSP?: boolean; allowHalfOpen?: boolean };
 export type Server = nodeTls.Server;
 
 /** What each side saw, in order. What the sides saw is not ordered against each other: that is up to the network. */
@@ -58,7 +70,7 @@ const SIDES = ['client', 'server'] as const;
 export type Side = (typeof SIDES)[number];
 
 /** A step that waits longer than this is a finding. */
-const STEP_TIMEOUT_MS = 5_000;
+const STEP_TIMEOUT_MS: number = Number(process.env['COMPAT_STEP_MS'] ?? 5_000);
 
 /** One run: the module at each end, what they logged, and what is to be closed at last. */
 export class World {
@@ -152,7 +164,7 @@ export class World {
   }
 
   /** A client of `server`, which trusts the authority and expects `localhost` unless `options` say otherwise, and whose every event is logged. */
-  connect(server: TcpServer | Server | number, options: nodeTls.ConnectionOptions = {}): TLSSocket {
+  connect(server: TcpServer | Server | number, options: UntypedOptions = {}): UntypedSocket {
     const socket = this.client.connect({
       port: typeof server === 'number' ? server : this.port(server),
       host: '127.0.0.1',
@@ -160,7 +172,7 @@ export class World {
       ca,
       ...options,
     });
-    return this.watch(this.keep(socket), 'c');
+    return this.watch(this.keep(socket), 'c') as UntypedSocket;
   }
 
   /** Logs the events of a socket; tickets not, for when they arrive is up to the network. */
@@ -177,7 +189,9 @@ export class World {
 
   /** What a socket says of its connection. */
   state(socket: TLSSocket, side: Side = 'client'): void {
-    const { authorized, authorizationError, encrypted, servername, alpnProtocol } = socket as TLSSocket & { servername: unknown };
+    const { authorized, authorizationError, encrypted, servername, alpnProtocol } = socket as TLSSocket & {
+      servername: unknown;
+    };
     this.#add(side, 'state', [{ authorized, authorizationError, encrypted, servername, alpnProtocol }]);
   }
 
@@ -195,6 +209,24 @@ export class World {
     return server;
   }
 
+  /** A port that leads to `server`, and what can be done in between: end or reset the client's connection, or write to the server. */
+  async between(server: Server): Promise<{ port: number; end(): void; reset(): void; write(bytes: Buffer): void }> {
+    let front: Socket | undefined;
+    let back: Socket | undefined;
+    const proxy = await this.tcp((socket) => {
+      front = socket;
+      back = this.keep(connectTcp(this.port(server), '127.0.0.1')).on('error', () => {});
+      front.on('data', (bytes) => back!.write(bytes));
+      back.on('data', (bytes) => front!.write(bytes));
+    });
+    return {
+      port: this.port(proxy),
+      end: () => front?.end(),
+      reset: () => front?.resetAndDestroy(),
+      write: (bytes) => back?.write(bytes),
+    };
+  }
+
   /** A TCP connection. */
   async raw(server: TcpServer | Server): Promise<Socket> {
     const socket = this.keep(connectTcp(this.port(server), '127.0.0.1'));
@@ -206,7 +238,7 @@ export class World {
   /** A connection that is secure at both ends. */
   async pair(
     server: nodeTls.TlsOptions = {},
-    client: nodeTls.ConnectionOptions = {},
+    client: UntypedOptions = {},
   ): Promise<{ client: TLSSocket; server: TLSSocket; listener: Server }> {
     const listener = await this.listen(server);
     const accepted = once(listener, 'secureConnection');
@@ -251,9 +283,10 @@ export async function within<T>(what: string, promise: Promise<T>): Promise<T> {
   }
 }
 
-/** Both sockets closed. */
+/** All of them are closed, and their listeners were told. */
 export async function closed(...sockets: readonly TLSSocket[]): Promise<void> {
   await Promise.all(sockets.map((socket) => (socket.closed ? undefined : once(socket, 'close'))));
+  await turns(2); // a socket is closed a little before it says so
 }
 
 /** All that is read until the end, as text. */
@@ -282,12 +315,16 @@ export function duplexPair(): [Duplex, Duplex] {
           resume?.();
         },
         write(chunk: Buffer, _encoding, callback) {
-          waiting[1 - at] = callback;
+          if (chunk.length === 0) {
+            process.nextTick(callback);
+            return;
+          }
           ends[1 - at]!.push(chunk);
+          waiting[1 - at] = callback;
         },
         final(callback) {
+          ends[1 - at]!.once('end', callback);
           ends[1 - at]!.push(null);
-          callback();
         },
       }),
     );
@@ -302,7 +339,13 @@ const FIRST_WORDS = 3;
 function show(value: unknown): string {
   if (value instanceof Error) return showError(value);
   if (typeof value === 'string') return JSON.stringify(value);
-  return inspect(value, { depth: 8, breakLength: Number.POSITIVE_INFINITY, maxArrayLength: 40, maxStringLength: 400, sorted: false });
+  return inspect(value, {
+    depth: 8,
+    breakLength: Number.POSITIVE_INFINITY,
+    maxArrayLength: 40,
+    maxStringLength: 400,
+    sorted: false,
+  });
 }
 
 /** OpenSSL's messages begin with the thread's number and its own file and line. Node's own are the same up to numbers. */
@@ -314,6 +357,7 @@ function showError(error: Error & { code?: string; syscall?: string; reason?: st
 
 function firstWords(message: string): string {
   return message
+    .split(/: /)[0]!
     .split(/\s+/)
     .slice(0, FIRST_WORDS)
     .join(' ')

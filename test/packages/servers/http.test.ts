@@ -7,9 +7,9 @@ import http2 from 'node:http2';
 import https from 'node:https';
 import net, { connect as connectTcp } from 'node:net';
 import test, { type TestContext } from 'node:test';
-import type tls from 'node:tls';
+import tls from 'node:tls';
 import { TlsUsageError } from '../../../src/errors/index.ts';
-import { attach, connect, createSecureContext, TLSSocket } from '../../../src/node/index.ts';
+import { attach, connect, createSecureContext, createServer, TLSSocket } from '../../../src/node/index.ts';
 import { makeIdentity } from '../../support/certificates.ts';
 import { get, listening, own, raw, rest, resume } from './support.ts';
 
@@ -236,6 +236,21 @@ test('ticket keys are those of the HTTP server, for whoever asks it', async (t) 
   const first = await raw(t, await listening(t, one));
   const [session] = await once(first, 'session');
   assert.equal((await raw(t, await listening(t, two), { session })).isSessionReused(), true);
+});
+
+test('a client that breaks off does not end a program that listens to no error, as with node:tls', async (t) => {
+  for (const create of [tls.createServer, createServer]) {
+    const server = create({ ...own });
+    const port = await listening(t, server as net.Server);
+    const accepted = once(server, 'secureConnection');
+    const client = await raw(t, port);
+    const [socket] = (await accepted) as [tls.TLSSocket];
+    const closed = new Promise((resolve) => socket.on('close', resolve).resume());
+    socket.write(Buffer.alloc(10_000_000)); // what nobody reads makes a reset of the end
+    await once(client, 'readable');
+    client.destroy();
+    assert.equal(await closed, true);
+  }
 });
 
 test('ALPN is what the server speaks', async (t: TestContext) => {

@@ -24,7 +24,11 @@ function alpn(name: string, server: TlsOptions, client: ConnectionOptions): Scen
 
 type Callback = NonNullable<TlsOptions['ALPNCallback']>;
 
-function withCallback(name: string, callback: Callback, client: ConnectionOptions = { ALPNProtocols: ['a', 'b'] }): Scenario {
+function withCallback(
+  name: string,
+  callback: Callback,
+  client: ConnectionOptions = { ALPNProtocols: ['a', 'b'] },
+): Scenario {
   return {
     ...alpn(`ALPNCallback ${name}`, {}, client),
     async run(w) {
@@ -52,7 +56,11 @@ function withCallback(name: string, callback: Callback, client: ConnectionOption
 
 export const alpnScenarios: readonly Scenario[] = [
   alpn('both have one', { ALPNProtocols: ['h2', 'http/1.1'] }, { ALPNProtocols: ['http/1.1', 'h2'] }),
-  alpn('in the wire format', { ALPNProtocols: Buffer.from('\x02h2\x01x') }, { ALPNProtocols: Buffer.from('\x01x\x02h2') }),
+  alpn(
+    'in the wire format',
+    { ALPNProtocols: Buffer.from('\x02h2\x01x') },
+    { ALPNProtocols: Buffer.from('\x01x\x02h2') },
+  ),
   alpn('as Uint8Array', { ALPNProtocols: new Uint8Array([1, 120]) }, { ALPNProtocols: new Uint8Array([1, 120]) }),
   alpn('nobody asks', {}, {}),
   alpn('the client alone', {}, { ALPNProtocols: ['h2'] }),

@@ -1,6 +1,7 @@
 /** The shapes in which arguments may come, and arguments that are wrong. */
+import { createHash } from 'node:crypto';
 import type { ConnectionOptions, SecureContextOptions, TlsOptions } from 'node:tls';
-import { ca, closed, identity, once, type Scenario, type World } from '../scenario.ts';
+import { ca, closed, duplexPair, identity, once, type Scenario, type World } from '../scenario.ts';
 
 const base: ConnectionOptions = { ca, servername: 'localhost' };
 
@@ -29,7 +30,11 @@ function overload(name: string, connect: (w: World, port: number, listener: () =
 }
 
 /** What wrong values of an option throw; of connect, from the call or as its error. */
-function badOptions(name: string, values: readonly unknown[], where: 'client' | 'server' | 'context' = 'context'): Scenario {
+function badOptions(
+  name: string,
+  values: readonly unknown[],
+  where: 'client' | 'server' | 'context' = 'context',
+): Scenario {
   return {
     name: `arguments: bad ${name} of a ${where}`,
     run(w) {
@@ -38,7 +43,7 @@ function badOptions(name: string, values: readonly unknown[], where: 'client' | 
         w.try(`${index}`, () => {
           if (where === 'context') return void w.client.createSecureContext(given as SecureContextOptions);
           if (where === 'server') return void w.server.createServer({ ...identity('server'), ...given } as TlsOptions);
-          const socket = w.keep(w.client.connect({ port: 1, host: '127.0.0.1', ...given } as ConnectionOptions));
+          const socket = w.keep(w.client.connect({ socket: duplexPair()[0], ...given } as ConnectionOptions));
           socket.on('error', () => {});
           return undefined;
         });
@@ -142,7 +147,11 @@ export const argumentShapes: readonly Scenario[] = [
     run(w) {
       const server = w.server.createServer(identity('server'));
       const of = (name: string, ...args: unknown[]): void =>
-        w.try(`${name} ${args.length}`, () => (server as unknown as Record<string, (...args: unknown[]) => unknown>)[name]!(...args), 'server');
+        w.try(
+          `${name} ${args.length}`,
+          () => (server as unknown as Record<string, (...args: unknown[]) => unknown>)[name]!(...args),
+          'server',
+        );
       of('addContext', '');
       of('addContext', undefined, {});
       of('addContext', 'a.example', identity('other'));
@@ -152,9 +161,9 @@ export const argumentShapes: readonly Scenario[] = [
       of('setSecureContext', { cert: 5 });
       of('setTicketKeys', 5);
       of('setTicketKeys', 'x');
-      of('setTicketKeys', Buffer.alloc(47));
-      of('setTicketKeys', Buffer.alloc(48));
-      w.s('keys', server.getTicketKeys());
+      const keys = createHash('sha384').update('keys').digest();
+      of('setTicketKeys', keys);
+      w.s('keys', server.getTicketKeys().equals(keys));
       w.s('buffer', Buffer.isBuffer(server.getTicketKeys()), server.getTicketKeys().length);
     },
   },

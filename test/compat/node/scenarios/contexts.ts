@@ -40,7 +40,10 @@ const der = (pem: string): Buffer => Buffer.from(pem.replace(/-----[^-]+-----|\s
 export const contexts: readonly Scenario[] = [
   form('text', () => ({ cert, key })),
   form('Buffers', () => ({ cert: Buffer.from(cert), key: Buffer.from(key) })),
-  form('Uint8Arrays', () => ({ cert: new Uint8Array(Buffer.from(cert)) as never, key: new Uint8Array(Buffer.from(key)) as never })),
+  form('Uint8Arrays', () => ({
+    cert: new Uint8Array(Buffer.from(cert)) as never,
+    key: new Uint8Array(Buffer.from(key)) as never,
+  })),
   form('arrays', () => ({ cert: [cert], key: [key] })),
   form('a key as object', () => ({ cert, key: [{ pem: key }] })),
   form('an encrypted key', () => ({ cert, key: encrypted, passphrase: 'secret' })),
@@ -71,7 +74,10 @@ export const contexts: readonly Scenario[] = [
   refused('PFX that is none', () => ({ pfx: Buffer.from('junk') })),
   refused('a key of another certificate', () => ({ cert, key: identity('other').key })),
   refused('a key of another kind', () => ({ cert, key: identity('rsa').key })),
-  refused('bad PEM of a certificate', () => ({ cert: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n', key })),
+  refused('bad PEM of a certificate', () => ({
+    cert: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n',
+    key,
+  })),
   refused('bad PEM of a key', () => ({ cert, key: '-----BEGIN PRIVATE KEY-----\nAAAA\n-----END PRIVATE KEY-----\n' })),
   refused('bad PEM of an authority', () => ({ ca: '-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n' })),
   refused('a key in the place of a certificate', () => ({ cert: key, key })),
@@ -90,7 +96,9 @@ export const contexts: readonly Scenario[] = [
     name: 'context: of createSecureContext, for both ends',
     across: true,
     async run(w) {
-      const server = await w.serve(w.server.createServer({ secureContext: w.server.createSecureContext({ cert, key }) } as TlsOptions));
+      const server = await w.serve(
+        w.server.createServer({ secureContext: w.server.createSecureContext({ cert, key }) } as TlsOptions),
+      );
       const socket = w.connect(server, { secureContext: w.client.createSecureContext({ ca }) });
       await Promise.race([once(socket, 'secureConnect'), once(socket, 'close')]);
       w.state(socket);
@@ -104,7 +112,10 @@ export const contexts: readonly Scenario[] = [
     async run(w) {
       for (const [server, client] of [
         [{ ciphers: 'TLS_AES_256_GCM_SHA384' }, {}],
-        [{ ciphers: 'TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256' }, { ciphers: 'TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256' }],
+        [
+          { ciphers: 'TLS_CHACHA20_POLY1305_SHA256:TLS_AES_128_GCM_SHA256' },
+          { ciphers: 'TLS_AES_128_GCM_SHA256:TLS_CHACHA20_POLY1305_SHA256' },
+        ],
         [{ ciphers: 'TLS_AES_256_GCM_SHA384' }, { ciphers: 'TLS_AES_128_GCM_SHA256' }],
         [{ ecdhCurve: 'P-384' }, { ecdhCurve: 'P-256:P-384' }],
         [{ ecdhCurve: 'P-521' }, { ecdhCurve: 'P-256' }],

@@ -46,7 +46,15 @@ export const module: readonly Scenario[] = [
       const { convertALPNProtocols } = w.client as unknown as {
         convertALPNProtocols(from: unknown, into: { ALPNProtocols?: Buffer }): void;
       };
-      const inputs = [['h2', 'http/1.1'], [], Buffer.from('\x02h2'), new Uint8Array([2, 104, 50]), undefined, null, 'h2'];
+      const inputs = [
+        ['h2', 'http/1.1'],
+        [],
+        Buffer.from('\x02h2'),
+        new Uint8Array([2, 104, 50]),
+        undefined,
+        null,
+        'h2',
+      ];
       inputs.push(['x'.repeat(256)], ['x'.repeat(255)] as never, [''] as never);
       for (const [index, from] of inputs.entries()) {
         const into: { ALPNProtocols?: Buffer } = {};
@@ -74,8 +82,14 @@ export const module: readonly Scenario[] = [
     name: 'module: getCiphers',
     run(w) {
       const ciphers = w.client.getCiphers();
-      w.c('for TLS 1.3', ciphers.filter((name) => /^tls_(aes|chacha20)_.*_sha(256|384)$/.test(name) && !name.includes('ccm')));
-      w.c('all in lower case', ciphers.every((name) => name === name.toLowerCase()));
+      w.c(
+        'for TLS 1.3',
+        ciphers.filter((name) => /^tls_(aes|chacha20)_.*_sha(256|384)$/.test(name) && !name.includes('ccm')),
+      );
+      w.c(
+        'all in lower case',
+        ciphers.every((name) => name === name.toLowerCase()),
+      );
     },
   },
   {

@@ -46,7 +46,11 @@ export const pskAndOcsp: readonly Scenario[] = [
     { ...suites, pskCallback: () => Buffer.alloc(32, 6) },
     { ...suites, pskCallback: () => ({ psk: KEY, identity: 'me' }), checkServerIdentity: () => undefined },
   ),
-  psk('the client has none', { ...suites, ...identity('server'), pskCallback: () => KEY }, { ...suites, pskCallback: () => null as never }),
+  psk(
+    'the client has none',
+    { ...suites, ...identity('server'), pskCallback: () => KEY },
+    { ...suites, pskCallback: () => null as never },
+  ),
   {
     name: 'PSK: arguments of the callbacks',
     across: true,
@@ -76,15 +80,19 @@ export const pskAndOcsp: readonly Scenario[] = [
       await closed(socket);
     },
   },
-  ...([
-    ['psk that is no Buffer', { psk: 'x', identity: 'me' }],
-    ['identity that is no text', { psk: KEY, identity: 5 }],
-    ['a number', 5],
-  ] as const).map(
+  ...(
+    [
+      ['psk that is no Buffer', { psk: 'x', identity: 'me' }],
+      ['identity that is no text', { psk: KEY, identity: 5 }],
+      ['a number', 5],
+    ] as const
+  ).map(
     ([name, value]): Scenario => ({
       name: `PSK: the client’s callback gives ${name}`,
       async run(w) {
-        const listener = await w.serve(w.server.createServer({ ...suites, minVersion: 'TLSv1.3', pskCallback: () => KEY }));
+        const listener = await w.serve(
+          w.server.createServer({ ...suites, minVersion: 'TLSv1.3', pskCallback: () => KEY }),
+        );
         const thrown: Error[] = [];
         const listener2 = (error: Error): void => void thrown.push(error);
         process.on('uncaughtException', listener2);
@@ -104,7 +112,13 @@ export const pskAndOcsp: readonly Scenario[] = [
     async run(w) {
       const server = await w.listen({}, (socket) => socket.end());
       server.on('OCSPRequest', (certificate, issuer, done) => {
-        w.s('OCSPRequest', Buffer.isBuffer(certificate), certificate.length, issuer === null ? null : Buffer.isBuffer(issuer), typeof done);
+        w.s(
+          'OCSPRequest',
+          Buffer.isBuffer(certificate),
+          certificate.length,
+          issuer === null ? null : Buffer.isBuffer(issuer),
+          typeof done,
+        );
         setImmediate(() => done(null, Buffer.from('the answer')));
       });
       const socket = w.connect(server, { requestOCSP: true });
@@ -146,7 +160,9 @@ export const pskAndOcsp: readonly Scenario[] = [
     async run(w) {
       const server = await w.listen({}, (socket) => socket.end());
       const failed = once(server, 'tlsClientError');
-      server.on('OCSPRequest', (_certificate, _issuer, done) => done(Object.assign(new Error('no answer today'), { code: 'EMINE' }), null as never));
+      server.on('OCSPRequest', (_certificate, _issuer, done) =>
+        done(Object.assign(new Error('no answer today'), { code: 'EMINE' }), null as never),
+      );
       const socket = w.connect(server, { requestOCSP: true });
       socket.on('OCSPResponse', (answer) => w.c('OCSPResponse', answer));
       socket.resume();

@@ -18,7 +18,11 @@ async function visit(w: World, server: Server, options: ConnectionOptions): Prom
 
 type SniCallback = (w: World, name: string, done: (error: Error | null, context?: SecureContext) => void) => unknown;
 
-function withCallback(name: string, callback: SniCallback, client: ConnectionOptions = { servername: 'other.example' }): Scenario {
+function withCallback(
+  name: string,
+  callback: SniCallback,
+  client: ConnectionOptions = { servername: 'other.example' },
+): Scenario {
   return {
     name: `SNI: SNICallback ${name}`,
     across: true,
@@ -40,7 +44,9 @@ export const sni: readonly Scenario[] = [
   withCallback('gives a context later', (w, _, done) =>
     setImmediate(() => done(null, w.server.createSecureContext(identity('other')))),
   ),
-  withCallback('gives an error', (_w, _name, done) => done(Object.assign(new Error('not here, go away'), { code: 'EMINE' }))),
+  withCallback('gives an error', (_w, _name, done) =>
+    done(Object.assign(new Error('not here, go away'), { code: 'EMINE' })),
+  ),
   withCallback('gives null', (_w, _name, done) => done(null, null as never)),
   withCallback('gives nothing', (_w, _name, done) => done(null)),
   withCallback('gives what is no context', (_w, _name, done) => done(null, {} as never)),
@@ -56,11 +62,20 @@ export const sni: readonly Scenario[] = [
     name: 'SNI: addContext, wildcards and case',
     across: true,
     async run(w) {
-      const server = await w.listen({}, (socket) => w.s('name', (socket as unknown as { servername: unknown }).servername));
+      const server = await w.listen({}, (socket) =>
+        w.s('name', (socket as unknown as { servername: unknown }).servername),
+      );
       server.addContext('other.example', identity('other'));
       server.addContext('*.wild.example', identity('ip'));
       server.addContext('last.example', w.server.createSecureContext(identity('named')));
-      for (const servername of ['other.example', 'a.wild.example', 'wild.example', 'a.b.wild.example', 'last.example', 'none.example']) {
+      for (const servername of [
+        'other.example',
+        'a.wild.example',
+        'wild.example',
+        'a.b.wild.example',
+        'last.example',
+        'none.example',
+      ]) {
         await visit(w, server, { servername });
       }
     },
@@ -131,8 +146,9 @@ export const sni: readonly Scenario[] = [
     name: 'SNI: which authorities a client certificate is judged by',
     across: true,
     async run(w) {
-      const server = await w.listen({ requestCert: true, rejectUnauthorized: false, ca: fixture('ca2.pem') }, (socket) =>
-        w.state(socket, 'server'),
+      const server = await w.listen(
+        { requestCert: true, rejectUnauthorized: false, ca: fixture('ca2.pem') },
+        (socket) => w.state(socket, 'server'),
       );
       server.addContext('other.example', { ...identity('other'), ca });
       await visit(w, server, { servername: 'other.example', ...identity('client') });
