@@ -359,12 +359,18 @@ export class TLSSocket extends TransportSocket {
       this.#truncated = true;
       this.#unanswered();
       this.#endReading();
-    } else if (this.#client !== undefined) {
-      // As in node:tls, `end` comes first.
+    } else {
+      this.#endedInHandshake();
+    }
+  }
+
+  /** As in node:tls, at a client `end` comes first. */
+  #endedInHandshake(): void {
+    if (this.#client === undefined) {
+      this.#fail(this.#disconnected());
+    } else {
       this.prependOnceListener('end', TLSSocket.#onEarlyEnd);
       this.#endReading();
-    } else {
-      this.#fail(this.#disconnected());
     }
   }
 
@@ -507,8 +513,10 @@ export class TLSSocket extends TransportSocket {
     if (this.destroyed) return;
     const final = this.#final;
     this.#final = undefined;
-    this.emit('secure');
-    if (!begun) this.#begin();
+    // As in node:tls, whose own listener of `secure` says `secureConnect`.
+    if (this.#client !== undefined) this.#begin();
+    if (!this.destroyed) this.emit('secure');
+    if (!begun && this.#client === undefined) this.#begin();
     if (final !== undefined && !this.destroyed) this._final(final);
   }
 
@@ -599,7 +607,7 @@ export class TLSSocket extends TransportSocket {
       return;
     }
     if (error.alert === 'close_notify') {
-      this.#transportEnded(); // before the handshake was done
+      this.#endedInHandshake();
       return;
     }
     if (error instanceof TlsAlertError) this.#authorizationError = error.verdict;
@@ -741,7 +749,14 @@ export class TLSSocket extends TransportSocket {
 
   /** Why not, as Node's code string; `null` when there is nothing to say. */
   get authorizationError(): string | null {
-    return this.#info?.peer.authorizationError ?? this.#authorizationError ?? null;
+    return this.#info?.peer.authorizationError ?? this.#authorizationError ?? this.#nothingShown;
+  }
+
+  /** What node:tls says of a client that was asked for a certificate and has none. */
+  get #nothingShown(): string | null {
+    const { requestCert } = (this.server ?? {}) as { readonly requestCert?: unknown };
+    const asked = requestCert === true && this.#info?.role === 'server' && !this.#info.peer.authorized;
+    return asked && this.#info!.peer.chain.length === 0 ? 'UNABLE_TO_GET_ISSUER_CERT' : null;
   }
 
   /** The negotiated protocol; `false` when none was, `null` before the handshake. */
