@@ -374,7 +374,11 @@ export class TLSSocket extends TransportSocket {
     }
   }
 
+  /** As in node:tls: the error is on its way, and node:http need not report an end of its own. */
+  declare _hadError?: boolean;
+
   static readonly #onEarlyEnd = function (this: TLSSocket): void {
+    this._hadError = true;
     this.#fail(this.#disconnected());
   };
 
