@@ -107,7 +107,7 @@ export class ClientOwner implements SocketOwner {
     refuseUnsupported(options);
     checkRange('handshakeTimeout', options.handshakeTimeout, 0, MAX_TIMEOUT);
     checkSource(options.earlyData);
-    checkFunction('options.pskCallback', options.pskCallback);
+    checkFunction('pskCallback', options.pskCallback);
     checkFunction('options.checkServerIdentity', options.checkServerIdentity);
     this.#options = options;
     this.context = options.secureContext ?? contextOf(options);
@@ -199,7 +199,7 @@ export class ClientOwner implements SocketOwner {
     const { pskCallback } = this.#options;
     const answer: unknown = pskCallback?.(null);
     if (answer === undefined || answer === null) return [];
-    if (typeof answer !== 'object') throw wrongType('options.pskCallback', 'of type object', answer);
+    if (typeof answer !== 'object') throw wrongType('ret', 'of type object', answer);
     const { psk, identity } = answer as { readonly psk?: unknown; readonly identity?: unknown };
     if (typeof identity !== 'string') throw wrongType('identity', 'of type string', identity);
     return [{ identity: Buffer.from(identity), key: bytesOf('psk', psk), hash: 'sha256' }];

@@ -373,13 +373,11 @@ export const streams: readonly Scenario[] = [
       const between = await w.between(server);
       const client = w.connect(between.port);
       const [socket] = (await accepted) as [TLSSocket];
-      const ended = once(socket, 'finish');
       client.on('data', (data) => {
         w.c('data', data.toString());
         between.end();
       });
-      await closed(client);
-      await ended;
+      await closed(client, socket);
     },
   },
   {
