@@ -732,7 +732,7 @@ export class TLSSocket extends TransportSocket {
   }
 
   getProtocol(): 'TLSv1.3' | null {
-    return this.#info === undefined ? null : 'TLSv1.3';
+    return this.#info === undefined || this.destroyed ? null : 'TLSv1.3';
   }
 
   /** `{ name, standardName, version }` of the cipher suite; `undefined` before the handshake. */
