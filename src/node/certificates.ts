@@ -1,5 +1,6 @@
 import { X509Certificate } from 'node:crypto';
 import { TlsUsageError } from '../errors/index.ts';
+import { codedError } from './errors.ts';
 
 /** A PEM text, or PEM or DER in bytes. */
 export type PemOrDer = string | Uint8Array;
@@ -34,6 +35,20 @@ function unreadable(option: string, cause?: unknown): TlsUsageError {
   );
 }
 
+const PEM_CRL = /-----BEGIN X509 CRL-----[\s\S]+?-----END X509 CRL-----/g;
+
+/** All revocation lists in `input`, as DER; what is in them is read by the verifier. */
+export function crlsOf(input: PemOrDer | readonly PemOrDer[]): readonly Uint8Array[] {
+  const inputs = Array.isArray(input) ? (input as readonly PemOrDer[]) : [input as PemOrDer];
+  return inputs.flatMap((one) => {
+    const text = typeof one === 'string' ? one : Buffer.from(one.buffer, one.byteOffset, one.length).toString('latin1');
+    const blocks = text.match(PEM_CRL);
+    if (blocks !== null) return blocks.map(pemToDer);
+    if (typeof one === 'string') throw codedError('ERR_CRYPTO_OPERATION_FAILED', 'Failed to parse CRL');
+    return [one];
+  });
+}
+
 let anchors: readonly Uint8Array[] | undefined;
 
 /** What Node trusts, with what its user added (`NODE_EXTRA_CA_CERTS`, `--use-system-ca`) where Node tells us. Converted once, when first needed. */
@@ -41,6 +56,11 @@ export function defaultAnchors(): readonly Uint8Array[] {
   const tls: NodeTls = process.getBuiltinModule('node:tls');
   anchors ??= (tls.getCACertificates?.('default') ?? tls.rootCertificates).map(pemToDer);
   return anchors;
+}
+
+/** After the authorities of the process have changed. */
+export function forgetDefaultAnchors(): void {
+  anchors = undefined;
 }
 
 /** `getCACertificates` is younger than the oldest Node we run on. */

@@ -9,6 +9,7 @@ import { checkSource, type EarlyDataSource, EarlySender } from './early-data.ts'
 import { alpnNames, checkRange, hostName, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
 import { decodeSession } from './session.ts';
 import type { SocketOwner, TLSSocket } from './socket.ts';
+import { allowsUnauthorized, type ServerIdentityCheck } from './trust.ts';
 
 /** What a client can say about TLS, however its bytes travel. */
 export interface ClientOptions extends SecureContextOptions {
@@ -21,6 +22,8 @@ export interface ClientOptions extends SecureContextOptions {
   readonly servername?: string | undefined;
   /** End the handshake when the server is not trusted. Default true; `false` leaves the decision to who reads `authorized`. */
   readonly rejectUnauthorized?: boolean | undefined;
+  /** Whether the certificate, trusted already, is that of the server. Default: that of node:tls, but the common name does not count (RFC 9525). */
+  readonly checkServerIdentity?: ServerIdentityCheck | undefined;
   /** Let the server ask for `cert` after the handshake, any time. Default false. */
   readonly postHandshakeAuth?: boolean | undefined;
   /** Offered, in order of preference. */
@@ -105,6 +108,7 @@ export class ClientOwner implements SocketOwner {
     checkRange('handshakeTimeout', options.handshakeTimeout, 0, MAX_TIMEOUT);
     checkSource(options.earlyData);
     checkFunction('options.pskCallback', options.pskCallback);
+    checkFunction('options.checkServerIdentity', options.checkServerIdentity);
     this.#options = options;
     this.context = options.secureContext ?? contextOf(options);
     this.#alpn = alpnNames(options.ALPNProtocols) ?? [];
@@ -116,7 +120,7 @@ export class ClientOwner implements SocketOwner {
     this.announces = announces;
     this.opened = stream === undefined;
     // What cannot be makes no socket.
-    this.context.clientConfig(this.#alpn, this.#rejects, options.postHandshakeAuth);
+    this.context.clientConfig(this.#alpn, this.#rejects, options.postHandshakeAuth, options.checkServerIdentity);
     hostName(this.#name);
   }
 
@@ -125,7 +129,7 @@ export class ClientOwner implements SocketOwner {
   }
 
   get #rejects(): boolean {
-    return this.#options.rejectUnauthorized !== false;
+    return this.#options.rejectUnauthorized ?? !allowsUnauthorized();
   }
 
   /** What the certificate must have. */
@@ -135,8 +139,8 @@ export class ClientOwner implements SocketOwner {
 
   /** Whom tickets of this connection are for. */
   scope(): string {
-    const { psks = [] } = this.#options;
-    const scope = this.context.scope(this.#rejects);
+    const { psks = [], checkServerIdentity } = this.#options;
+    const scope = this.context.scope(this.#rejects, checkServerIdentity);
     // A ticket may come from a server that showed no certificate, but knew a PSK: it is for whoever would take that PSK again.
     return psks.length === 0 ? scope : JSON.stringify([scope, ...psks.map(({ identity }) => toHex(identity))]);
   }
@@ -147,8 +151,8 @@ export class ClientOwner implements SocketOwner {
   }
 
   engine(socket: TLSSocket): TlsEngine {
-    const { postHandshakeAuth, requestOCSP, verifyPeer } = this.#options;
-    const config = this.context.clientConfig(this.#alpn, this.#rejects, postHandshakeAuth);
+    const { postHandshakeAuth, requestOCSP, verifyPeer, checkServerIdentity } = this.#options;
+    const config = this.context.clientConfig(this.#alpn, this.#rejects, postHandshakeAuth, checkServerIdentity);
     const serverName = hostName(this.#name);
     const now = config.clock.now();
     const cache = this.#cache;
@@ -251,10 +255,14 @@ function earlySenderOf(
     : new EarlySender(earlyData, earlyDataRetry, alpn);
 }
 
+/** Options that a context is made of; without any, all connections share one. */
+const CONTEXT_OPTIONS: readonly (keyof SecureContextOptions)[] = [
+  ...(['cert', 'key', 'passphrase', 'ca', 'crl', 'allowPartialTrustChain', 'verifyPeer'] as const),
+  ...(['ciphers', 'groups', 'ecdhCurve', 'sigalgs', 'certificateCompression'] as const),
+];
+
 function contextOf(options: ClientOptions): SecureContext {
-  const { cert, key, ca, verifyPeer, ciphers, groups, ecdhCurve, sigalgs, certificateCompression } = options;
-  const own = [cert, key, ca, verifyPeer, ciphers, groups, ecdhCurve, sigalgs, certificateCompression];
-  return own.some((value) => value !== undefined) ? new SecureContext(options) : defaultContext();
+  return CONTEXT_OPTIONS.some((name) => options[name] !== undefined) ? new SecureContext(options) : defaultContext();
 }
 
 function cacheOf(option: ClientOptions['ticketCache']): ClientTicketCache | undefined {

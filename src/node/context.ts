@@ -10,13 +10,12 @@ import {
 import type { CertificateCompressionName, Signer } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { Clock } from '../handshake/index.ts';
-import type { CertificateVerifier, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
 import { createCredential, nodeCrypto } from '../providers/node/index.ts';
 import { TicketKeyRing, trustHash } from '../tickets/index.ts';
-import { createVerifier } from '../x509/index.ts';
-import { certificatesOf, defaultAnchors, type PemOrDer } from './certificates.ts';
+import type { PemOrDer } from './certificates.ts';
 import { refuseUnsupported } from './options.ts';
 import { type ServerTickets, ticketsOf } from './server-tickets.ts';
+import { type ServerIdentityCheck, Trust, type TrustOptions } from './trust.ts';
 
 type Credential = NonNullable<ServerConfig['credentials']>[number];
 
@@ -36,16 +35,12 @@ export interface ContextTickets {
   readonly tickets?: number | ServerTickets | undefined;
 }
 
-export interface SecureContextOptions extends ContextTickets {
+export interface SecureContextOptions extends ContextTickets, TrustOptions {
   /** Certificate chains, leaf first, PEM or DER: one, or one for each of `key`. */
   readonly cert?: PemOrDer | readonly PemOrDer[] | undefined;
   /** The private key of each chain: PEM, DER, a `KeyObject`, or a {@link Signer} that has it, in an HSM or behind a network call. */
   readonly key?: PrivateKey | readonly PrivateKey[] | undefined;
   readonly passphrase?: string | undefined;
-  /** Authorities to trust instead of Node's root certificates, PEM (any number in one text) or DER. */
-  readonly ca?: PemOrDer | readonly PemOrDer[] | undefined;
-  /** Judges the peer's certificates in place of `ca`, at once or later. Signatures of the handshake are checked all the same. */
-  readonly verifyPeer?: ((question: PeerQuestion) => PeerVerdict | Promise<PeerVerdict>) | undefined;
   /** Cipher suites in order of preference, `:` between them or as an array. */
   readonly ciphers?: string | readonly string[] | undefined;
   /** Key exchange groups in order of preference, `:` between them or as an array. */
@@ -79,19 +74,15 @@ const clock: Clock = {
 /** Keys, certificates and trust, parsed once for any number of connections. Made by {@link createSecureContext}. */
 export class SecureContext {
   readonly credentials: readonly Credential[];
-  readonly #anchors: readonly Uint8Array[] | undefined;
+  readonly #trust: Trust;
   readonly #names: {
     readonly cipherSuites: readonly string[] | undefined;
     readonly groups: readonly string[] | undefined;
     readonly signatureSchemes: readonly string[] | undefined;
     readonly certificateCompression: readonly CertificateCompressionName[] | undefined;
   };
-  readonly #verifyPeer: SecureContextOptions['verifyPeer'];
   readonly #clientConfigs = new Map<string, ClientConfig>();
-  #policy: string | undefined;
-  /** One object, for it is the name of its own policy. */
-  readonly #ownVerifier: CertificateVerifier | undefined;
-  readonly #scopes = new Map<boolean, string>();
+  readonly #scopes = new Map<string, string>();
 
   /** What was said about tickets. */
   readonly tickets: ServerTickets;
@@ -100,9 +91,7 @@ export class SecureContext {
     refuseUnsupported(options);
     this.tickets = ticketsOf(options);
     this.credentials = credentialsOf(options);
-    this.#verifyPeer = options.verifyPeer;
-    this.#ownVerifier = options.verifyPeer && { verify: options.verifyPeer };
-    this.#anchors = options.ca === undefined ? undefined : certificatesOf(options.ca, 'ca');
+    this.#trust = new Trust(options);
     const groups = options.groups ?? (options.ecdhCurve === 'auto' ? undefined : options.ecdhCurve);
     this.#names = {
       cipherSuites: list(options.ciphers),
@@ -114,31 +103,30 @@ export class SecureContext {
 
   /** What this context trusts, DER. */
   get authorities(): readonly Uint8Array[] {
-    return this.#anchors ?? defaultAnchors();
+    return this.#trust.authorities;
+  }
+
+  /** Those of them that the program gave. */
+  get ownAuthorities(): readonly Uint8Array[] {
+    return this.#trust.anchors ?? [];
   }
 
   /** A hash of what this context trusts and shows, so that connections with another one do not take its tickets. */
-  scope(rejectUnauthorized: boolean): string {
-    // What a function trusts cannot be compared: each context with one stands alone.
-    if (this.#verifyPeer !== undefined) this.#policy ??= `verifyPeer ${++verifyPeers}`;
-    let scope = this.#scopes.get(rejectUnauthorized);
+  scope(rejectUnauthorized: boolean, check?: ServerIdentityCheck): string {
+    const policy = this.#trust.policy(check);
+    const key = `${rejectUnauthorized} ${policy}`;
+    let scope = this.#scopes.get(key);
     if (scope === undefined) {
       scope = trustHash(nodeCrypto, {
-        authorities: this.#anchors,
-        ...(this.#policy !== undefined && { policy: this.#policy }),
+        authorities: this.#trust.anchors,
+        ...(policy !== undefined && { policy }),
         rejectUnauthorized,
         signatureSchemes: this.#names.signatureSchemes,
         credentials: this.credentials.map(({ chain }) => chain),
       });
-      this.#scopes.set(rejectUnauthorized, scope);
+      if (this.#scopes.size < MAX_CLIENT_CONFIGS) this.#scopes.set(key, scope);
     }
     return scope;
-  }
-
-  get #verifier(): CertificateVerifier {
-    if (this.#ownVerifier !== undefined) return this.#ownVerifier;
-    if (this.#anchors === undefined) return defaultVerifier();
-    return createVerifier({ crypto: nodeCrypto, anchors: this.#anchors });
   }
 
   serverConfig(options: {
@@ -166,20 +154,21 @@ export class SecureContext {
       ...(credentials.length === 0 && rest.findPsk === undefined && { chooseCredential: () => undefined }),
       clientAuth,
       // Without being told whom to trust, a server that asks nobody in the handshake asks nobody later.
-      verifier: clientAuth === 'none' && !this.#saysWhom ? undefined : this.#verifier,
+      verifier: clientAuth === 'none' && !this.#trust.isGiven ? undefined : this.#trust.verifier(),
     });
   }
 
-  get #saysWhom(): boolean {
-    return this.#anchors !== undefined || this.#verifyPeer !== undefined;
-  }
-
-  clientConfig(alpn: readonly string[], rejectUnauthorized: boolean, postHandshakeAuth: boolean = false): ClientConfig {
-    const key = JSON.stringify([alpn, rejectUnauthorized, postHandshakeAuth]);
+  clientConfig(
+    alpn: readonly string[],
+    rejectUnauthorized: boolean,
+    postHandshakeAuth: boolean = false,
+    check?: ServerIdentityCheck,
+  ): ClientConfig {
+    const key = JSON.stringify([alpn, rejectUnauthorized, postHandshakeAuth, this.#trust.policy(check)]);
     let config = this.#clientConfigs.get(key);
     if (config === undefined) {
       const { credentials } = this;
-      const verifier = this.#verifier;
+      const verifier = this.#trust.verifier(check);
       config = createClientConfig({
         crypto: nodeCrypto,
         clock,
@@ -196,9 +185,7 @@ export class SecureContext {
   }
 }
 
-let verifyPeers = 0;
-
-/** Distinct lists of protocols that a context remembers a config for. */
+/** Distinct lists of protocols, and policies, that a context remembers a config for. */
 const MAX_CLIENT_CONFIGS = 16;
 
 /** As in node:tls. Throws {@link TlsUsageError} when a key or certificate cannot be read or does not match. */
@@ -212,13 +199,7 @@ export function defaultContext(): SecureContext {
   return defaults;
 }
 
-function defaultVerifier(): ReturnType<typeof createVerifier> {
-  verifier ??= createVerifier({ crypto: nodeCrypto, anchors: defaultAnchors() });
-  return verifier;
-}
-
 let defaults: SecureContext | undefined;
-let verifier: ReturnType<typeof createVerifier> | undefined;
 
 /** Keys for tickets that live up to `lifetimeSeconds`; they rotate by themselves. */
 export function createKeyRing(lifetimeSeconds: number = 0): TicketKeyRing {

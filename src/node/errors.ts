@@ -93,8 +93,11 @@ export function codedError(code: string, message: string, cause?: Error): TlsErr
   return Object.assign(cause === undefined ? new Error(message) : new Error(message, { cause }), { code });
 }
 
-/** The engine's error as Node users expect it: their code strings, with the alert's name beside. */
-export function toNodeError(cause: TlsAlertError | TlsPeerAlertError, phase: Phase): TlsError {
+/** A client that speaks HTTP in plain is a mistake that servers like to answer, so OpenSSL gives it a code. */
+const HTTP_REQUEST = /^(?:GET |POST |HEAD |PUT )/;
+
+/** The engine's error as Node users expect it: their code strings, with the alert's name beside. `received`: in which it was found. */
+export function toNodeError(cause: TlsAlertError | TlsPeerAlertError, phase: Phase, received?: Uint8Array): TlsError {
   if (!(cause instanceof TlsAlertError)) {
     const known = ALERT_CODES[cause.alert];
     return Object.assign(codedError(known ? `ERR_SSL_${known}` : 'ERR_TESSERA_ALERT', cause.message, cause), {
@@ -104,14 +107,21 @@ export function toNodeError(cause: TlsAlertError | TlsPeerAlertError, phase: Pha
       fault: 'peer.alert' as const,
     });
   }
-  const code =
-    cause.verdict ?? FAULT_CODES[cause.code] ?? `ERR_TESSERA_${cause.code.replaceAll('.', '_').toUpperCase()}`;
+  // What the program itself said of a certificate, or Node.
+  if (cause.verdict !== undefined && cause.cause instanceof Error) {
+    const { cause: error } = cause;
+    return (Object.isExtensible(error) ? Object.assign(error, localFault(cause, phase)) : error) as TlsError;
+  }
+  const http =
+    cause.code === 'record.not_tls' && HTTP_REQUEST.test(Buffer.from(received ?? []).toString('latin1', 0, 5));
+  const code = http
+    ? 'ERR_SSL_HTTP_REQUEST'
+    : (cause.verdict ?? FAULT_CODES[cause.code] ?? `ERR_TESSERA_${cause.code.replaceAll('.', '_').toUpperCase()}`);
   const words = cause.verdict === undefined ? undefined : VERDICT_WORDS[cause.verdict];
   const message = words === undefined || cause.message.startsWith(words) ? cause.message : `${words}: ${cause.message}`;
-  return Object.assign(codedError(code, message, cause), {
-    alert: cause.alert,
-    side: 'local' as const,
-    phase,
-    fault: cause.code,
-  });
+  return Object.assign(codedError(code, message, cause), localFault(cause, phase));
+}
+
+function localFault({ alert, code }: TlsAlertError, phase: Phase): Omit<TlsError, keyof Error | 'code'> {
+  return { alert, side: 'local', phase, fault: code };
 }

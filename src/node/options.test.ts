@@ -9,8 +9,6 @@ const identity = await makeIdentity();
 const good = { cert: identity.certificatePem, key: identity.keyPem };
 
 const REFUSED: readonly [what: string, options: object, code: string, names: RegExp][] = [
-  ['a pinning callback', { checkServerIdentity: () => new Error('no') }, 'option.unsupported', /checkServerIdentity/],
-  ['a revocation list', { crl: 'x' }, 'option.unsupported', /crl/],
   ['a PKCS#12 file', { pfx: 'x' }, 'option.unsupported', /pfx/],
   ['a version that excludes TLS 1.3', { maxVersion: 'TLSv1.2' }, 'option.bad_version', /maxVersion/],
   ['a version that does not exist', { minVersion: 'bogus' }, 'option.bad_version', /minVersion/],

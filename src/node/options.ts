@@ -6,9 +6,7 @@ export const MAX_TIMEOUT = 2_147_483_647;
 
 /** Options of node:tls that change who is trusted or what is negotiated, and that are not here yet. */
 const UNSUPPORTED: readonly string[] = [
-  'checkServerIdentity',
   'clientCertEngine',
-  'crl',
   'pfx',
   'privateKeyEngine',
   'privateKeyIdentifier',

@@ -112,11 +112,15 @@ function pskOf(answer: unknown, identity: Uint8Array): Psk {
 }
 
 /** Asks the listeners of `OCSPRequest`, which are called like those of any event. */
-export function askOcsp(server: EventEmitter, chain: readonly Uint8Array[]): MaybePromise<Uint8Array | undefined> {
+export function askOcsp(
+  server: EventEmitter,
+  chain: readonly Uint8Array[],
+  authorities: readonly Uint8Array[],
+): MaybePromise<Uint8Array | undefined> {
   if (server.listenerCount('OCSPRequest') === 0) return undefined;
   const listeners = server.rawListeners('OCSPRequest') as OcspListener[];
   const certificate = Buffer.from(chain[0]!);
-  const issuer = issuerOf(chain);
+  const issuer = issuerOf(chain[0]!, [...chain.slice(1), ...authorities]);
   const answer = answerOf<Uint8Array | null>(
     (callback) => {
       // A server that stands for another one passes the event on to listeners there.
@@ -129,10 +133,11 @@ export function askOcsp(server: EventEmitter, chain: readonly Uint8Array[]): May
   return andThen(answer, (response) => response ?? undefined);
 }
 
-/** `null` when the chain does not have it, as for a certificate that is its own. */
-function issuerOf([leaf, next]: readonly Uint8Array[]): Buffer | null {
-  if (next === undefined || !new X509Certificate(leaf!).checkIssued(new X509Certificate(next))) return null;
-  return Buffer.from(next);
+/** `null` when nobody has it, as for a certificate that is its own. */
+function issuerOf(leaf: Uint8Array, candidates: readonly Uint8Array[]): Buffer | null {
+  const certificate = new X509Certificate(leaf);
+  const issuer = candidates.find((candidate) => certificate.checkIssued(new X509Certificate(candidate)));
+  return issuer === undefined ? null : Buffer.from(issuer);
 }
 
 function failed(error: unknown): never {

@@ -232,7 +232,7 @@ class TlsServer extends Base implements SocketOwner {
       // Who asks `pskCallback` needs the socket: see #configWith.
       findPsk: findPsk ?? (pskCallback && (() => undefined)),
       fallback: this.#context.credentials,
-      stapleOcsp: ({ chain }) => askOcsp(this, chain),
+      stapleOcsp: ({ chain }) => askOcsp(this, chain, context.ownAuthorities),
       ...(this.#names.size > 0 && { chooseConfig: ({ serverName }) => this.#configFor(serverName) }),
     });
   }

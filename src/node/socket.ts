@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { isIP, Socket } from 'node:net';
 import { addAbortSignal, type Duplex } from 'node:stream';
 import type { ConnectionInfo, EarlyDataStatus, TlsEngine, TlsEvent } from '../connection/index.ts';
-import { type TlsAlertError, type TlsPeerAlertError, TlsUsageError } from '../errors/index.ts';
+import { TlsAlertError, type TlsPeerAlertError, TlsUsageError } from '../errors/index.ts';
 import type { EarlyDataRequest } from '../handshake/index.ts';
 import type { ClientTicket, TicketDecline, TicketHandle, TicketSpec } from '../tickets/index.ts';
 import { outOfRange, wrongType } from './argument.ts';
@@ -188,12 +188,18 @@ export class TLSSocket extends TransportSocket {
   #timer: NodeJS.Timeout | undefined;
   #tickets: ClientTicket[] | undefined;
   #issued = 0;
-  #received = 0;
+  #ticketsReceived = 0;
   #declined: TicketDecline | undefined;
+  /** What there is to say was said, perhaps by the server. */
+  #failed = false;
+  /** Of a peer that was refused. */
+  #authorizationError: string | undefined;
   #resumedFrom: ResumedTicket | undefined;
   #maxSendFragment: number | undefined;
   #traces: boolean;
   #progressing = false;
+  /** Bytes that are being looked at. */
+  #received: Uint8Array | undefined;
   #paused = false;
   #alertSent = false;
   #truncated = false;
@@ -317,8 +323,10 @@ export class TLSSocket extends TransportSocket {
     this.touch();
     // While the engine waits for an answer, say of a key in an HSM, the peer's bytes had better wait in the kernel.
     if (!engine.wantsInput && !engine.readClosed) this.#pause();
+    this.#received = bytes;
     engine.receive(bytes);
     this.#progress();
+    this.#received = undefined;
   }
 
   /** An answer that the engine waited for has arrived. */
@@ -352,9 +360,27 @@ export class TLSSocket extends TransportSocket {
       this.#unanswered();
       this.#endReading();
     } else {
-      this.#fail(this.#disconnected());
+      this.#endedInHandshake();
     }
   }
+
+  /** As in node:tls, at a client `end` comes first. */
+  #endedInHandshake(): void {
+    if (this.#client === undefined) {
+      this.#fail(this.#disconnected());
+    } else {
+      this.prependOnceListener('end', TLSSocket.#onEarlyEnd);
+      this.#endReading();
+    }
+  }
+
+  /** As in node:tls: the error is on its way, and node:http need not report an end of its own. */
+  declare _hadError?: boolean;
+
+  static readonly #onEarlyEnd = function (this: TLSSocket): void {
+    this._hadError = true;
+    this.#fail(this.#disconnected());
+  };
 
   /**
    * Reports what happened, then sends what there is in one write: what listeners wrote leaves together with the last flight of the handshake.
@@ -487,8 +513,10 @@ export class TLSSocket extends TransportSocket {
     if (this.destroyed) return;
     const final = this.#final;
     this.#final = undefined;
-    this.emit('secure');
-    if (!begun) this.#begin();
+    // As in node:tls, whose own listener of `secure` says `secureConnect`.
+    if (this.#client !== undefined) this.#begin();
+    if (!this.destroyed) this.emit('secure');
+    if (!begun && this.#client === undefined) this.#begin();
     if (final !== undefined && !this.destroyed) this._final(final);
   }
 
@@ -536,7 +564,7 @@ export class TLSSocket extends TransportSocket {
   }
 
   #ticketReceived(ticket: ClientTicket): void {
-    this.#received++;
+    this.#ticketsReceived++;
     if (!this.#owner?.onTicket?.(this, ticket)) {
       this.#tickets ??= [];
       this.#tickets.push(ticket);
@@ -578,12 +606,17 @@ export class TLSSocket extends TransportSocket {
       this.#fail(error.given);
       return;
     }
+    if (error.alert === 'close_notify') {
+      this.#endedInHandshake();
+      return;
+    }
+    if (error instanceof TlsAlertError) this.#authorizationError = error.verdict;
     const alert = this.#engine!.pull();
     if (alert !== undefined && this.#transport.writable) {
       this.#transport.write(alert);
       this.#alertSent = true;
     }
-    this.#fail(toNodeError(error, this.#phase));
+    this.#fail(toNodeError(error, this.#phase, this.#received));
   }
 
   get #phase(): Phase {
@@ -592,6 +625,7 @@ export class TLSSocket extends TransportSocket {
 
   #fail(error: Error): void {
     if (this.destroyed) return;
+    this.#failed = true;
     const { onFailure } = this.#owner ?? {};
     const secure = this.#info !== undefined;
     const report = secure || onFailure === undefined ? error : onFailure.call(this.#owner, this, error);
@@ -691,7 +725,7 @@ export class TLSSocket extends TransportSocket {
     this.#unanswered(error ?? undefined);
     waiting?.(error ?? codedError('ERR_STREAM_DESTROYED', 'Cannot call write after a stream was destroyed'));
     callback(error);
-    process.nextTick(TLSSocket.#emitClose, this, error !== null); // after `error`, and saying whether there was one, as net.Socket does
+    process.nextTick(TLSSocket.#emitClose, this, this.#failed || error !== null); // after `error`, and saying whether there was one, as net.Socket does
   }
 
   /** Nothing of ours stays on a stream of the program. Until it is closed, an error of its own must find somebody. */
@@ -715,7 +749,14 @@ export class TLSSocket extends TransportSocket {
 
   /** Why not, as Node's code string; `null` when there is nothing to say. */
   get authorizationError(): string | null {
-    return this.#info?.peer.authorizationError ?? null;
+    return this.#info?.peer.authorizationError ?? this.#authorizationError ?? this.#nothingShown;
+  }
+
+  /** What node:tls says of a client that was asked for a certificate and has none. */
+  get #nothingShown(): string | null {
+    const { requestCert } = (this.server ?? {}) as { readonly requestCert?: unknown };
+    const asked = requestCert === true && this.#info?.role === 'server' && !this.#info.peer.authorized;
+    return asked && this.#info!.peer.chain.length === 0 ? 'UNABLE_TO_GET_ISSUER_CERT' : null;
   }
 
   /** The negotiated protocol; `false` when none was, `null` before the handshake. */
@@ -731,12 +772,14 @@ export class TLSSocket extends TransportSocket {
     return serverName === undefined || isIP(serverName) !== 0 ? false : serverName;
   }
 
+  /** `TLSv1.3`, also before the handshake; `null` once destroyed. */
   getProtocol(): 'TLSv1.3' | null {
-    return this.#info === undefined || this.destroyed ? null : 'TLSv1.3';
+    return this.destroyed ? null : 'TLSv1.3';
   }
 
-  /** `{ name, standardName, version }` of the cipher suite; `undefined` before the handshake. */
-  getCipher(): { name: string; standardName: string; version: 'TLSv1.3' } | undefined {
+  /** `{ name, standardName, version }` of the cipher suite; `undefined` before the handshake, `null` once destroyed. */
+  getCipher(): { name: string; standardName: string; version: 'TLSv1.3' } | null | undefined {
+    if (this.destroyed) return null;
     const name = this.#info?.cipherSuiteName;
     return name === undefined ? undefined : { name, standardName: name, version: 'TLSv1.3' };
   }
@@ -755,17 +798,18 @@ export class TLSSocket extends TransportSocket {
     return this.destroyed ? null : (this.#info?.sharedSignatureSchemes ?? []).map(sigalgName);
   }
 
-  /** The verify_data of the Finished that this side sent; `undefined` before the handshake. */
-  getFinished(): Buffer | undefined {
+  /** The verify_data of the Finished that this side sent; `undefined` before the handshake, `null` once destroyed. */
+  getFinished(): Buffer | null | undefined {
     return this.#proof('finished');
   }
 
-  /** The verify_data of the Finished of the peer; `undefined` before the handshake. */
-  getPeerFinished(): Buffer | undefined {
+  /** The verify_data of the Finished of the peer; `undefined` before the handshake, `null` once destroyed. */
+  getPeerFinished(): Buffer | null | undefined {
     return this.#proof('peerFinished');
   }
 
-  #proof(which: 'finished' | 'peerFinished'): Buffer | undefined {
+  #proof(which: 'finished' | 'peerFinished'): Buffer | null | undefined {
+    if (this.destroyed) return null;
     const bytes = this.#info?.[which];
     return bytes === undefined || bytes.length === 0 ? undefined : Buffer.from(bytes);
   }
@@ -780,7 +824,14 @@ export class TLSSocket extends TransportSocket {
     if (chain.length === 0) return {} as LegacyCertificate;
     if (!detailed) return legacyCertificate(chain[0]!);
     const peer = this.#client === undefined ? 'client' : 'server';
-    return legacyChain(chain, peer, () => this.#client?.context.authorities ?? []);
+    return legacyChain(chain, peer, () => this.#context?.authorities ?? []);
+  }
+
+  /** Of a server's socket, the one that the server began with. */
+  get #context(): SecureContext | undefined {
+    if (this.#client !== undefined) return this.#client.context;
+    const { _sharedCreds } = (this.server ?? {}) as { readonly _sharedCreds?: SecureContext };
+    return _sharedCreds;
   }
 
   /** The certificate of this side, as {@link TLSSocket.getPeerCertificate} gives that of the peer. */
@@ -806,8 +857,9 @@ export class TLSSocket extends TransportSocket {
     return (shown ?? credentials[0])?.chain[0];
   }
 
-  /** The peer's certificate, also after a resumption; `undefined` when it showed none. */
+  /** The peer's certificate, also after a resumption; `undefined` when it showed none, and once destroyed. */
   getPeerX509Certificate(): X509Certificate | undefined {
+    if (this.destroyed) return undefined;
     const leaf = this.#info?.peer.chain[0];
     return leaf === undefined ? undefined : new X509Certificate(leaf);
   }
@@ -821,8 +873,9 @@ export class TLSSocket extends TransportSocket {
     return this.#info?.resumed ?? false;
   }
 
-  /** Client: the newest ticket as an opaque, secret Buffer for the `session` option; it stays on the socket. `undefined` until one has arrived. */
-  getSession(): Buffer | undefined {
+  /** Client: the newest ticket as an opaque, secret Buffer for the `session` option; it stays on the socket. `undefined` until one has arrived, `null` once destroyed. */
+  getSession(): Buffer | null | undefined {
+    if (this.destroyed) return null;
     const ticket = this.#tickets?.at(-1);
     return ticket === undefined ? undefined : this.#sessionOf(ticket);
   }
@@ -833,8 +886,9 @@ export class TLSSocket extends TransportSocket {
     return ticket === undefined ? undefined : this.#sessionOf(ticket);
   }
 
-  /** Client: the newest ticket as it came over the wire; of no use to resume with. */
-  getTLSTicket(): Buffer | undefined {
+  /** Client: the newest ticket as it came over the wire; of no use to resume with. `null` once destroyed. */
+  getTLSTicket(): Buffer | null | undefined {
+    if (this.destroyed) return null;
     const ticket = this.#tickets?.at(-1)?.ticket;
     return ticket === undefined ? undefined : Buffer.from(ticket);
   }
@@ -893,7 +947,7 @@ export class TLSSocket extends TransportSocket {
     return {
       issued: this.#issued,
       requested: this.#engine?.requestedTickets ?? 0,
-      received: this.#received,
+      received: this.#ticketsReceived,
       resumed: this.isSessionReused(),
       resumedFrom: this.#ticketResumedFrom,
       declined: this.#declined,
@@ -1094,12 +1148,13 @@ export class TLSSocket extends TransportSocket {
   };
 
   /** TLS 1.3 has no renegotiation: false, and `callback` gets the error that node:tls gives. */
-  renegotiate(options: object, callback?: (error: Error | null) => void): boolean {
+  renegotiate(options: object, callback?: (error: Error | null) => void): boolean | undefined {
     if (typeof options !== 'object' || options === null) throw wrongType('options', 'of type object', options);
     if (callback !== undefined && typeof callback !== 'function') {
       throw wrongType('callback', 'of type function', callback);
     }
-    if (callback !== undefined && !this.destroyed) process.nextTick(callback, noRenegotiation());
+    if (this.destroyed) return undefined;
+    if (callback !== undefined) process.nextTick(callback, noRenegotiation());
     return false;
   }
 

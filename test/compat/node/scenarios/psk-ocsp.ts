@@ -1,6 +1,6 @@
 /** External PSKs, and stapled OCSP answers. */
 import type { ConnectionOptions, TlsOptions } from 'node:tls';
-import { closed, identity, once, type Scenario } from '../scenario.ts';
+import { closed, either, identity, once, type Scenario } from '../scenario.ts';
 
 const KEY = Buffer.alloc(32, 5);
 
@@ -15,7 +15,7 @@ function psk(name: string, server: TlsOptions, client: ConnectionOptions): Scena
         w.s('peer', socket.getPeerCertificate());
         socket.end();
       });
-      const served = Promise.race([once(listener, 'secureConnection'), once(listener, 'tlsClientError')]);
+      const served = either(listener, 'secureConnection', 'tlsClientError');
       const socket = w.connect(listener, { minVersion: 'TLSv1.3', ...client });
       socket.on('secureConnect', () => {
         w.state(socket);
