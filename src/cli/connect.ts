@@ -1,4 +1,5 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { toHex } from '../bytes/index.ts';
 import {
   type ConnectionOptions,
@@ -123,7 +124,7 @@ export async function connect(args: readonly string[]): Promise<ExitCode> {
       host,
       port,
       secureContext,
-      servername: servername ?? host,
+      servername: servername ?? (isIP(host) === 0 ? host : undefined),
       rejectUnauthorized: !values.insecure,
       postHandshakeAuth: values.cert !== undefined,
       psks: psk && [psk],
@@ -288,7 +289,7 @@ async function probe(run: Run, index: number, session: Buffer | undefined): Prom
   await opened.closed.finally(() => clearTimeout(timer));
   const resumed = socket.isSessionReused();
   const got = tickets.length - before;
-  const { bytesWritten: sent, bytesRead: received } = socket;
+  const { sent, received } = socket.transferred;
   if (index === 0) {
     showTickets(report, tickets.slice(before), 0);
     report.note('');
@@ -328,7 +329,8 @@ async function converse(run: Run, session: Buffer | undefined, json: boolean): P
     socket.end();
   });
   await opened.closed.finally(() => process.stdin.destroy());
-  const { bytesWritten: sent, bytesRead: received, truncated } = socket;
+  const { truncated } = socket;
+  const { sent, received } = socket.transferred;
   if (truncated) report.note(report.style('yellow', 'the server ended without close_notify'));
   report.event('closed', { sent, received, truncated, tickets: run.tickets.length }, 'closed');
 }
