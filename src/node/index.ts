@@ -6,6 +6,14 @@ export { ClientTicketCache, type TicketHandle, TicketKeyRing, type TicketSpec } 
 export { Agent, type AgentOptions } from './agent.ts';
 export { type AttachableServer, AttachedServer, type AttachOptions, attach } from './attach.ts';
 export type { PemOrDer } from './certificates.ts';
+export {
+  type IncompleteClientHello,
+  type ParsedClientHello,
+  type PeekOptions,
+  parseClientHello,
+  peekClientHello,
+  type RawExtension,
+} from './client-hello.ts';
 export { type ConnectionOptions, connect } from './connect.ts';
 export { type ContextTickets, createSecureContext, SecureContext, type SecureContextOptions } from './context.ts';
 export type {
