@@ -7,7 +7,7 @@ import { bytesOf, checkFunction, wrongType } from './argument.ts';
 import { defaultContext, SecureContext, type SecureContextOptions } from './context.ts';
 import { checkSource, type EarlyDataSource, EarlySender } from './early-data.ts';
 import { alpnNames, checkRange, hostName, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
-import { decodeSession } from './session.ts';
+import { checkSession, decodeSession } from './session.ts';
 import type { SocketOwner, TLSSocket } from './socket.ts';
 import { allowsUnauthorized, type ServerIdentityCheck } from './trust.ts';
 
@@ -107,7 +107,7 @@ export class ClientOwner implements SocketOwner {
     refuseUnsupported(options);
     checkRange('handshakeTimeout', options.handshakeTimeout, 0, MAX_TIMEOUT);
     checkSource(options.earlyData);
-    checkFunction('options.pskCallback', options.pskCallback);
+    checkFunction('pskCallback', options.pskCallback);
     checkFunction('options.checkServerIdentity', options.checkServerIdentity);
     this.#options = options;
     this.context = options.secureContext ?? contextOf(options);
@@ -116,6 +116,7 @@ export class ClientOwner implements SocketOwner {
     // What net.Socket was told, also when the program did so before.
     this.#host = options.host || (stream as { readonly _host?: string } | undefined)?._host;
     this.servername = serverNameOf(options.servername);
+    if (options.session) checkSession(options.session);
     this.session = options.session;
     this.announces = announces;
     this.opened = stream === undefined;
@@ -198,7 +199,7 @@ export class ClientOwner implements SocketOwner {
     const { pskCallback } = this.#options;
     const answer: unknown = pskCallback?.(null);
     if (answer === undefined || answer === null) return [];
-    if (typeof answer !== 'object') throw wrongType('options.pskCallback', 'of type object', answer);
+    if (typeof answer !== 'object') throw wrongType('ret', 'of type object', answer);
     const { psk, identity } = answer as { readonly psk?: unknown; readonly identity?: unknown };
     if (typeof identity !== 'string') throw wrongType('identity', 'of type string', identity);
     return [{ identity: Buffer.from(identity), key: bytesOf('psk', psk), hash: 'sha256' }];

@@ -15,7 +15,7 @@ import { type LegacyCertificate, legacyCertificate, legacyChain } from './legacy
 import { type EphemeralKeyInfo, ephemeralKeyInfo, sigalgName } from './negotiated.ts';
 import { ProgramFailure } from './program-answer.ts';
 import { type ServerSocketOptions, serverEngine } from './server-socket.ts';
-import { encodeSession } from './session.ts';
+import { checkSession, encodeSession } from './session.ts';
 import { trace } from './trace.ts';
 import { duplexOf, ownerOf, type Transport, TransportSocket } from './transport-socket.ts';
 
@@ -823,8 +823,7 @@ export class TLSSocket extends TransportSocket {
     const chain = this.#info?.peer.chain ?? [];
     if (chain.length === 0) return {} as LegacyCertificate;
     if (!detailed) return legacyCertificate(chain[0]!);
-    const peer = this.#client === undefined ? 'client' : 'server';
-    return legacyChain(chain, peer, () => this.#context?.authorities ?? []);
+    return legacyChain(chain, () => this.#context?.authorities ?? []);
   }
 
   /** Of a server's socket, the one that the server began with. */
@@ -895,9 +894,7 @@ export class TLSSocket extends TransportSocket {
 
   /** Client: what `getSession` or a `session` event gave, to be offered. As the option `session`; later than the next tick it has no effect. */
   setSession(session: Uint8Array | string): void {
-    if (typeof session !== 'string' && !(session instanceof Uint8Array)) {
-      throw Object.assign(new TypeError('Session must be a buffer'), { code: 'ERR_INVALID_ARG_TYPE' });
-    }
+    checkSession(session);
     if (this.#client !== undefined) this.#client.session = session;
   }
 

@@ -149,7 +149,7 @@ function checkedBy(
     verify({ serverName = '', ...question }): MaybePromise<PeerVerdict> {
       return andThen(verifier.verify(question), (verdict): MaybePromise<PeerVerdict> => {
         if (!verdict.trusted) return verdict;
-        const certificate = legacyChain(question.chain, 'server', authorities);
+        const certificate = legacyChain(question.chain, authorities);
         return andThen(askCheck(check, serverName, certificate), verdictOf);
       });
     },

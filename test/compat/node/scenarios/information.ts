@@ -149,6 +149,7 @@ export const information: readonly Scenario[] = [
     across: true,
     async run(w) {
       const server = await w.listen();
+      const accepted = once(server, 'secureConnection');
       const socket = w.connect(server);
       const questions = [
         'getProtocol',
@@ -197,13 +198,15 @@ export const information: readonly Scenario[] = [
       ask('at once');
       await once(socket, 'connect');
       w.c('connected', socket.connecting, socket.pending, socket.readyState, socket.remoteAddress);
-      await once(socket, 'secureConnect');
+      await Promise.all([accepted, once(socket, 'secureConnect')]);
+      await turns(10);
       w.c('secure', socket.connecting, socket.pending, socket.readyState, socket.remoteAddress);
       w.try('address', () => Object.keys(socket.address()));
       socket.destroy();
       ask('destroyed');
       await closed(socket);
       ask('closed');
+      await closed((await accepted)[0] as TLSSocket);
     },
   },
   {

@@ -198,11 +198,12 @@ export const lifecycle: readonly Scenario[] = [
     across: true,
     async run(w) {
       const server = await w.listen();
+      const accepted = once(server, 'secureConnection');
       const client = w.connect(server, { timeout: 40 });
       w.c('timeout', client.timeout);
       await once(client, 'timeout');
       client.destroy();
-      await closed(client);
+      await closed(client, (await accepted)[0] as TLSSocket);
     },
   },
   {
@@ -395,6 +396,7 @@ export const lifecycle: readonly Scenario[] = [
       );
       await once(client, 'secureConnect');
       const [socket] = (await accepted) as [TLSSocket];
+      await turns(10);
       w.c(
         'secure',
         names.map((name) => client.listenerCount(name)),

@@ -2,6 +2,7 @@
 import { connect as connectTcp } from 'node:net';
 import { PassThrough, Writable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import type { TLSSocket } from 'node:tls';
 import { ca, closed, duplexPair, identity, once, type Scenario, textOf, turns } from '../scenario.ts';
 
 const BIG = Buffer.alloc(3_000_000, 'abcdefghij');
@@ -368,13 +369,15 @@ export const streams: readonly Scenario[] = [
     across: true,
     async run(w) {
       const server = await w.listen({}, (socket) => socket.write('hello'));
+      const accepted = once(server, 'secureConnection');
       const between = await w.between(server);
       const client = w.connect(between.port);
+      const [socket] = (await accepted) as [TLSSocket];
       client.on('data', (data) => {
         w.c('data', data.toString());
         between.end();
       });
-      await closed(client);
+      await closed(client, socket);
     },
   },
   {
