@@ -31,7 +31,8 @@ export function judgeCertificate<S>(
   return ask('verifyPeer', verifier.verify({ ...question, chain, now: config.clock.now() }), (verdict) => {
     if (verdict.trusted) return then({ key, identity: { chain, authorized: true } });
     if (config.rejectUnauthorized) {
-      throw new TlsAlertError('certificate.not_trusted', verdict.alert, verdict.message, { verdict: verdict.code });
+      const { alert, message, code, error } = verdict;
+      throw new TlsAlertError('certificate.not_trusted', alert, message, { verdict: code, cause: error });
     }
     return then({ key, identity: { chain, authorized: false, authorizationError: verdict.code } });
   });

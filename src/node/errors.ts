@@ -107,6 +107,8 @@ export function toNodeError(cause: TlsAlertError | TlsPeerAlertError, phase: Pha
       fault: 'peer.alert' as const,
     });
   }
+  // What `checkServerIdentity` gave, as it is.
+  if (cause.code === 'certificate.not_trusted' && cause.cause !== undefined) return cause.cause as TlsError;
   const http =
     cause.code === 'record.not_tls' && HTTP_REQUEST.test(Buffer.from(received ?? []).toString('latin1', 0, 5));
   const code = http

@@ -26,6 +26,8 @@ export type PeerVerdict =
       /** For people: what was wrong with which certificate, and what would be right. */
       readonly message: string;
       readonly alert: AlertName;
+      /** Where it comes from: the `cause` of the error that ends the connection. */
+      readonly error?: unknown;
     };
 
 export interface CertificateVerifier {
