@@ -117,9 +117,11 @@ export function toNodeError(cause: TlsAlertError | TlsPeerAlertError, phase: Pha
     });
   }
   // What the program itself said of a certificate, or Node.
-  if (cause.verdict !== undefined && cause.cause instanceof Error) {
-    const { cause: error } = cause;
-    return (Object.isExtensible(error) ? Object.assign(error, localFault(cause, phase)) : error) as TlsError;
+  if (cause.verdict !== undefined && cause.cause !== undefined) {
+    const error = cause.cause as TlsError;
+    return error instanceof Error && Object.isExtensible(error)
+      ? Object.assign(error, localFault(cause, phase))
+      : error;
   }
   const http =
     cause.code === 'record.not_tls' && HTTP_REQUEST.test(Buffer.from(received ?? []).toString('latin1', 0, 5));
