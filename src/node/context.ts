@@ -19,6 +19,7 @@ import { authoritiesOf, crlsOf, defaultAnchors, type PemOrDer } from './certific
 import { type CredentialOptions, credentialsOf } from './credentials.ts';
 import { refuseUnsupported } from './options.ts';
 import { type ProtocolNames, type ProtocolOptions, protocolNames, wantsNoTickets } from './protocol-options.ts';
+import { mastersOf, type TicketKeyInput } from './server-ticket-keys.ts';
 import { type ServerTickets, ticketsOf } from './server-tickets.ts';
 import { type CheckServerIdentity, clientVerifier } from './trust.ts';
 
@@ -79,6 +80,8 @@ export class SecureContext {
   constructor(given?: SecureContextOptions | null) {
     const options = checkOptions(given);
     this.tickets = ticketsWith(options);
+    const { ticketKeys } = options as { readonly ticketKeys?: unknown };
+    if (ticketKeys) mastersOf('options.ticketKeys', ticketKeys as TicketKeyInput);
     const { ca, crl, verifyPeer } = options;
     const authorities = ca ? authoritiesOf(ca) : undefined;
     const { credentials, trusted } = credentialsOf(options, authorities ?? []);

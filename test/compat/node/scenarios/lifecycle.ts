@@ -70,6 +70,7 @@ export const lifecycle: readonly Scenario[] = [
         if (event !== 'readable' && event !== 'session') client.on(event, (...args) => w.c(event, args.length));
       }
       await closed(client);
+      await turns(20);
       server.close();
       await once(server, 'close');
     },
