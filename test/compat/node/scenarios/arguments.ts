@@ -158,6 +158,7 @@ export const argumentShapes: readonly Scenario[] = [
     reason: 'node:tls has an internal assertion there',
     lines: /./,
     ours: /^0 throws TypeError, ERR_INVALID_ARG_TYPE/,
+    in: (release) => release < 22,
   }),
   badOptions('ALPNProtocols', [5, 'x', {}, null, [], ['x'.repeat(256)]], 'client', {
     reason: 'what is no list of protocols is refused in our own words',
