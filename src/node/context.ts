@@ -87,8 +87,12 @@ export class SecureContext {
   /** What was said about tickets. */
   readonly tickets: ServerTickets;
 
+  /** What it was made from. */
+  readonly options: SecureContextOptions;
+
   constructor(options: SecureContextOptions = {}) {
     refuseUnsupported(options);
+    this.options = options;
     this.tickets = ticketsOf(options);
     this.credentials = credentialsOf(options);
     this.#trust = new Trust(options);
