@@ -76,9 +76,13 @@ export class SecureContext {
   /** What was said about tickets. */
   readonly tickets: ServerTickets;
 
+  /** What it was made from. */
+  readonly options: SecureContextOptions;
+
   /** Throws what node:tls throws for its options, and {@link TlsUsageError} for those that are only ours. */
   constructor(given?: SecureContextOptions | null) {
     const options = checkOptions(given);
+    this.options = options;
     this.tickets = ticketsWith(options);
     const { ticketKeys } = options as { readonly ticketKeys?: unknown };
     if (ticketKeys) mastersOf('options.ticketKeys', ticketKeys as TicketKeyInput);

@@ -109,7 +109,8 @@ function cipherSuites(given: ProtocolOptions['ciphers']): readonly string[] {
   if (given === undefined || given === null || given === '') return DEFAULT_CIPHERS.split(':');
   const names = split('ciphers', given, ':');
   const known = names.filter((name) => name in CipherSuite);
-  if (known.length < names.length || names.length === 0) refuseAsNode({ ciphers: names.join(':') });
+  if (known.length < names.length || names.length === 0)
+    refuseAsNode({ ciphers: names.join(':') }, `ciphers is ${names.join(':')}`);
   if (known.length > 0) return known;
   const choice = Object.keys(CipherSuite).join(', ');
   throw codedError(
@@ -131,7 +132,7 @@ function groups(given: string | readonly string[] | undefined): readonly string[
   // As OpenSSL 3.5 has it: `/` begins a new tuple, and marks before a name say that it may be missing, or gets a key share.
   const names = split('ecdhCurve', given, /[:/]/).map((name) => name.replace(/^[?*]+/, ''));
   const unknown = names.filter((name) => GROUPS[name.toLowerCase()] === undefined && name !== 'DEFAULT');
-  if (unknown.length > 0) refuseAsNode({ ecdhCurve: unknown.join(':') });
+  if (unknown.length > 0) refuseAsNode({ ecdhCurve: unknown.join(':') }, `there is no group ${unknown.join(', ')}`);
   if (names.includes('DEFAULT')) return undefined;
   const known = names.flatMap((name) => GROUPS[name.toLowerCase()] ?? []);
   if (known.length > 0) return known;
@@ -162,7 +163,8 @@ function signatureSchemes(given: ProtocolOptions['sigalgs']): readonly string[] 
   if (given.length === 0) refuseAsNode({ sigalgs: '' });
   const names = split('sigalgs', given, ':');
   const unknown = names.filter((name) => SCHEMES[name.toLowerCase()] === undefined);
-  if (unknown.length > 0) refuseAsNode({ sigalgs: unknown.join(':') });
+  if (unknown.length > 0)
+    refuseAsNode({ sigalgs: unknown.join(':') }, `there is no signature scheme ${unknown.join(', ')}`);
   const known = names.flatMap((name) => SCHEMES[name.toLowerCase()] ?? []);
   if (known.length > 0) return known;
   throw typeError('ERR_INVALID_ARG_VALUE', `The property 'options.sigalgs' is invalid: none of TLS 1.3 is in it`);
