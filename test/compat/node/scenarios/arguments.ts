@@ -6,16 +6,19 @@ import { ca, closed, duplexPair, identity, once, type Scenario, type World } fro
 const base: ConnectionOptions = { ca, servername: 'localhost' };
 
 /** Connects in its own way; what `listener` saw. */
-function overload(name: string, connect: (w: World, port: number, listener: () => void) => unknown[]): Scenario {
+function overload(
+  name: string,
+  connect: (w: World, port: number, listener: (...given: unknown[]) => void) => unknown[],
+): Scenario {
   return {
     name: `arguments: connect(${name})`,
     async run(w) {
       const server = await w.listen();
       const accepted = once(server, 'secureConnection');
       let called = 0;
-      const args = connect(w, w.port(server), function (this: unknown) {
+      const args = connect(w, w.port(server), function (this: unknown, ...given: unknown[]) {
         called++;
-        w.c('listener', this === socket, arguments.length);
+        w.c('listener', this === socket, given.length);
       });
       const socket = (w.client.connect as (...args: unknown[]) => ReturnType<typeof w.client.connect>)(...args);
       w.watch(w.keep(socket), 'c');
@@ -79,8 +82,8 @@ export const argumentShapes: readonly Scenario[] = [
   {
     name: 'arguments: createServer(options, listener): this',
     async run(w) {
-      const server = w.server.createServer(identity('server'), function (this: unknown, socket) {
-        w.s('listener', this === server, arguments.length, socket instanceof w.server.TLSSocket);
+      const server = w.server.createServer(identity('server'), function (this: unknown, socket, ...more: unknown[]) {
+        w.s('listener', this === server, more.length, socket instanceof w.server.TLSSocket);
       });
       await w.serve(server);
       const client = w.connect(server);

@@ -130,8 +130,8 @@ export const authorization: readonly Scenario[] = [
       for (const servername of ['localhost', '', 'a.wild.example']) {
         const socket = w.connect(server, {
           servername,
-          checkServerIdentity(host, certificate) {
-            w.c('checkServerIdentity', host, certificate.subject, Object.keys(certificate), arguments.length);
+          checkServerIdentity(host: string, certificate: PeerCertificate, ...more: unknown[]) {
+            w.c('checkServerIdentity', host, certificate.subject, Object.keys(certificate), more.length);
             return undefined;
           },
         });

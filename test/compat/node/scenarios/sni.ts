@@ -51,8 +51,8 @@ function withCallback(
     across: true,
     async run(w) {
       const options: TlsOptions = {
-        SNICallback(this: unknown, asked, done) {
-          w.s('SNICallback', asked, this instanceof w.server.TLSSocket, arguments.length);
+        SNICallback(this: unknown, asked: string, done: unknown, ...more: unknown[]) {
+          w.s('SNICallback', asked, this instanceof w.server.TLSSocket, more.length);
           return callback(w, asked, done as never) as undefined;
         },
       };
