@@ -60,7 +60,8 @@ export const LAYERS: readonly Layer[] = [
   },
   {
     name: 'node',
-    imports: [...APPLICATION, 'handshake (types)'],
+    // Codecs, to read a ClientHello that no engine is to answer.
+    imports: [...APPLICATION.filter((name) => name !== 'wire/registry.ts'), 'wire', 'handshake (types)'],
     packages: ['node:'],
     note: 'sockets, servers, streams',
   },

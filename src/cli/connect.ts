@@ -1,5 +1,7 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
+import { isIP } from 'node:net';
 import { toHex } from '../bytes/index.ts';
+import { certificatesOf } from '../node/certificates.ts';
 import {
   type ConnectionOptions,
   createSecureContext,
@@ -114,6 +116,7 @@ export async function connect(args: readonly string[]): Promise<ExitCode> {
   };
   if ((values.cert === undefined) !== (values.key === undefined)) throw usageError('--cert and --key go together');
   const secureContext = blaming(values, () => {
+    if (credentials.ca !== undefined) certificatesOf(credentials.ca, 'ca'); // which others are silent about
     const context = createSecureContext(credentials);
     context.clientConfig(alpn ?? [], !values.insecure); // names are checked here, before anything is written or sent
     return context;
@@ -123,7 +126,7 @@ export async function connect(args: readonly string[]): Promise<ExitCode> {
       host,
       port,
       secureContext,
-      servername: servername ?? host,
+      servername: servername ?? (isIP(host) === 0 ? host : undefined),
       rejectUnauthorized: !values.insecure,
       postHandshakeAuth: values.cert !== undefined,
       psks: psk && [psk],
@@ -288,7 +291,7 @@ async function probe(run: Run, index: number, session: Buffer | undefined): Prom
   await opened.closed.finally(() => clearTimeout(timer));
   const resumed = socket.isSessionReused();
   const got = tickets.length - before;
-  const { bytesWritten: sent, bytesRead: received } = socket;
+  const { sent, received } = socket.transferred;
   if (index === 0) {
     showTickets(report, tickets.slice(before), 0);
     report.note('');
@@ -328,7 +331,8 @@ async function converse(run: Run, session: Buffer | undefined, json: boolean): P
     socket.end();
   });
   await opened.closed.finally(() => process.stdin.destroy());
-  const { bytesWritten: sent, bytesRead: received, truncated } = socket;
+  const { truncated } = socket;
+  const { sent, received } = socket.transferred;
   if (truncated) report.note(report.style('yellow', 'the server ended without close_notify'));
   report.event('closed', { sent, received, truncated, tickets: run.tickets.length }, 'closed');
 }

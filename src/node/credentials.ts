@@ -54,7 +54,7 @@ export function credentialsOf(options: CredentialOptions, authorities: readonly 
   try {
     return readCredentials(options, authorities);
   } catch (error) {
-    if (isForNode(cert) && isForNode(key)) refuseAsNode({ cert, key, passphrase });
+    if (isForNode(cert) && isForNode(key)) refuseAsNode({ cert, key, passphrase }, error);
     throw error;
   }
 }
@@ -129,11 +129,20 @@ function pairs(
   }
   const signers = keys.filter((key) => !(key instanceof KeyObject));
   const inStep = keys.length === chains.length;
-  return chains.flatMap((chain, i) => {
+  const paired = chains.flatMap((chain, i) => {
     const own = keys[i];
     const key = found[i] ?? (inStep ? (own instanceof KeyObject ? undefined : own) : signers.shift());
-    return key === undefined ? [] : [[chain, key] as const];
+    return key === undefined ? [] : [{ pair: [chain, key] as const, rank: rankOf(leaves[i]!) }];
   });
+  return paired.sort((a, b) => a.rank - b.rank).map(({ pair }) => pair);
+}
+
+/** Kinds of keys as OpenSSL prefers them where a client takes several. */
+const KINDS: readonly (string | undefined)[] = ['ec', 'ed25519', 'ed448', 'rsa-pss', 'rsa'];
+
+function rankOf({ publicKey }: X509Certificate): number {
+  const rank = KINDS.indexOf(publicKey.asymmetricKeyType);
+  return rank < 0 ? KINDS.length : rank;
 }
 
 function mismatch(): TlsUsageError {

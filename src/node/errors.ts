@@ -107,8 +107,11 @@ export function toNodeError(cause: TlsAlertError | TlsPeerAlertError, phase: Pha
       fault: 'peer.alert' as const,
     });
   }
-  // What `checkServerIdentity` gave, as it is.
-  if (cause.code === 'certificate.not_trusted' && cause.cause !== undefined) return cause.cause as TlsError;
+  // What the program itself said of a certificate, or Node.
+  if (cause.verdict !== undefined && cause.cause instanceof Error) {
+    const { cause: error } = cause;
+    return (Object.isExtensible(error) ? Object.assign(error, localFault(cause, phase)) : error) as TlsError;
+  }
   const http =
     cause.code === 'record.not_tls' && HTTP_REQUEST.test(Buffer.from(received ?? []).toString('latin1', 0, 5));
   const code = http
@@ -116,10 +119,9 @@ export function toNodeError(cause: TlsAlertError | TlsPeerAlertError, phase: Pha
     : (cause.verdict ?? FAULT_CODES[cause.code] ?? `ERR_TESSERA_${cause.code.replaceAll('.', '_').toUpperCase()}`);
   const words = cause.verdict === undefined ? undefined : VERDICT_WORDS[cause.verdict];
   const message = words === undefined || cause.message.startsWith(words) ? cause.message : `${words}: ${cause.message}`;
-  return Object.assign(codedError(code, message, cause), {
-    alert: cause.alert,
-    side: 'local' as const,
-    phase,
-    fault: cause.code,
-  });
+  return Object.assign(codedError(code, message, cause), localFault(cause, phase));
+}
+
+function localFault({ alert, code }: TlsAlertError, phase: Phase): Omit<TlsError, keyof Error | 'code'> {
+  return { alert, side: 'local', phase, fault: code };
 }

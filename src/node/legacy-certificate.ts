@@ -18,11 +18,7 @@ export function legacyCertificate(certificate: Uint8Array | X509Certificate): Le
  * last one those of `anchors`; a root is its own issuer. As in node:tls there is a copy behind a leaf that signed itself, to which a server's
  * chain belongs whole; and two where it may not sign certificates, so that it is no issuer by the letter.
  */
-export function legacyChain(
-  chain: readonly Uint8Array[],
-  peer: 'server' | 'client',
-  anchors: () => readonly Uint8Array[],
-): LegacyCertificate {
+export function legacyChain(chain: readonly Uint8Array[], anchors: () => readonly Uint8Array[]): LegacyCertificate {
   let certificate = new X509Certificate(chain[0]!);
   const first = legacyCertificate(certificate);
   let legacy = first;
@@ -31,7 +27,7 @@ export function legacyChain(
     legacy.issuerCertificate = legacyCertificate(issuer);
     legacy = legacy.issuerCertificate;
   };
-  const rest = chain.slice(peer === 'server' ? 0 : 1).map((der) => new X509Certificate(der));
+  const rest = chain.slice(1).map((der) => new X509Certificate(der));
   for (let at = 0; at >= 0; ) {
     at = rest.findIndex((candidate) => certificate.checkIssued(candidate));
     if (at >= 0) add(rest.splice(at, 1)[0]!);

@@ -18,6 +18,14 @@ export {
   type PemOrDer,
   setDefaultCACertificates,
 } from './certificates.ts';
+export {
+  type IncompleteClientHello,
+  type ParsedClientHello,
+  type PeekOptions,
+  parseClientHello,
+  peekClientHello,
+  type RawExtension,
+} from './client-hello.ts';
 export { type ConnectionOptions, connect } from './connect.ts';
 export { type ContextTickets, createSecureContext, SecureContext, type SecureContextOptions } from './context.ts';
 export type {
@@ -67,5 +75,5 @@ export {
   TLSSocket,
   type TLSSocketOptions,
 } from './socket.ts';
-export type { CheckServerIdentity } from './trust.ts';
+export type { ServerIdentityCheck, TrustOptions } from './trust.ts';
 export { type UndiciConnect, type UndiciConnectorOptions, type UndiciTarget, undiciConnector } from './undici.ts';

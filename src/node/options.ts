@@ -1,5 +1,6 @@
 import { domainToASCII } from 'node:url';
 import { TlsUsageError } from '../errors/index.ts';
+import { refuseAsNode } from './as-node.ts';
 import { codedError } from './errors.ts';
 import { checkVersions } from './protocol-options.ts';
 
@@ -14,6 +15,10 @@ export function refuseUnsupported(options: object): void {
   const given = options as Readonly<Record<string, unknown>>;
   for (const name of ENGINES) {
     if (given[name] === undefined || given[name] === null) continue;
+    const { privateKeyIdentifier, privateKeyEngine } = given;
+    // A library of that name is not to be loaded, but Node may have more to say.
+    if (typeof given[name] !== 'string') refuseAsNode({ [name]: given[name] });
+    if (privateKeyEngine === undefined) refuseAsNode({ privateKeyIdentifier });
     throw codedError(
       'ERR_CRYPTO_CUSTOM_ENGINE_NOT_SUPPORTED',
       `Custom engines not supported here, so leave ${name} out: for a key that is elsewhere give key: { schemes, sign }`,

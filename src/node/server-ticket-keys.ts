@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto';
 import { equal, fromHex, toHex } from '../bytes/index.ts';
-import type { MaybePromise } from '../crypto/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
+import { EpochKeys } from '../tickets/epoch-keys.ts';
 import {
   RingSealer,
   type SealRequest,
   type TicketDecline,
+  type TicketKey,
   TicketKeyRing,
   type TicketQuestion,
   type TicketSealer,
@@ -13,7 +14,6 @@ import {
   ticketKeyMaterial,
 } from '../tickets/index.ts';
 import { bytesOf, typeError } from './argument.ts';
-import { createKeyRing } from './context.ts';
 import { publishKeys } from './diagnostics.ts';
 
 /** What `setTicketKeys` takes: 48 bytes as from `getTicketKeys`, 80 as OpenSSL makes them, or several of these, of which the first seals. */
@@ -30,35 +30,44 @@ export interface KeySnapshot {
   readonly former?: readonly (readonly [key: string, until: number])[];
 }
 
-/** Rings whose keys are tried on each ticket. */
-const MAX_RINGS = 8;
+/** Master secrets in use at one time. */
+const MAX_MASTERS = 8;
+const EPOCH_SECONDS = 12 * 3_600;
 
-interface Held {
-  readonly ring: TicketKeyRing;
-  readonly sealer: RingSealer;
-  /** `undefined`: the ring makes its own keys, or is the program's. */
-  readonly master: Uint8Array | undefined;
-  /** When the last of its tickets has run out, in milliseconds since the epoch; `undefined`: it is in use, or destroys its keys by itself. */
-  readonly until: number | undefined;
+interface Master {
+  readonly bytes: Uint8Array;
+  readonly epochs: EpochKeys;
+  /** From here on it sealed, in milliseconds since the epoch. */
+  readonly since: number;
+  /** Of one that is not in use any more: when that was, and when the last ticket under it has run out. */
+  readonly ended?: { readonly at: number; readonly until: number } | undefined;
 }
 
 /**
- * The ticket keys of a server: those that seal, and those that earlier tickets were sealed with.
+ * The ticket keys of a server, in one ring: those that seal, and those that earlier tickets were sealed with.
  *
- * At first they are random, rotate, and are destroyed. Once they are to be shared, be it through `getTicketKeys`, `setTicketKeys` or node:cluster,
- * each 48 bytes are a master secret from which every server derives the same keys for the same time: they rotate everywhere without a word.
+ * They are derived from a random master secret and the time, in epochs of 12 hours. While it is nobody else's, each epoch has a new one, and the
+ * old ones are destroyed with the last of their tickets. Once it is shared, be it through `getTicketKeys`, `setTicketKeys` or node:cluster, it
+ * stays, and every server derives the same keys for the same time: they rotate everywhere without a word.
  */
 export class ServerTicketKeys implements TicketSealer {
+  readonly #ring: TicketKeyRing;
+  readonly #sealer: RingSealer;
   readonly #openForSeconds: number;
   readonly #isOfProgram: boolean;
+  #isShared = false;
   /** The first seals. */
-  #held: readonly Held[];
+  #masters: readonly Master[] = [];
+  /** From when until when the ring has the keys that it should. */
+  #valid: readonly [from: number, until: number] = [0, 0];
 
-  /** `given`: a ring of the program, which is then the only one. */
+  /** `given`: a ring of the program, whose keys are then the only ones. */
   constructor(lifetimeSeconds: number, given: TicketKeyRing | undefined) {
     this.#openForSeconds = Math.max(lifetimeSeconds, 86_400);
     this.#isOfProgram = given !== undefined;
-    this.#held = [holding(given ?? createKeyRing(lifetimeSeconds))];
+    this.#ring = given ?? new TicketKeyRing({ crypto: nodeCrypto, keys: [] });
+    this.#sealer = new RingSealer(this.#ring, nodeCrypto);
+    publishKeys(this.#ring);
   }
 
   /** Whether the program keeps the ring, and with whom to share it. */
@@ -66,88 +75,118 @@ export class ServerTicketKeys implements TicketSealer {
     return this.#isOfProgram;
   }
 
-  /** The one that seals. */
   get ring(): TicketKeyRing {
-    return this.#held[0]!.ring;
+    this.#advance(Date.now());
+    return this.#ring;
   }
 
-  /** The one that seals, of 48 or 80 bytes; made when first asked for. `undefined` where the program keeps the ring. */
+  /** What the keys that seal are derived from, of 48 or 80 bytes; shared from now on. `undefined` where the program keeps the ring. */
   get master(): Uint8Array | undefined {
     if (this.#isOfProgram) return undefined;
-    if (this.#held[0]!.master === undefined) this.set([new Uint8Array(randomBytes(48))]);
-    return this.#held[0]!.master;
+    this.#advance(Date.now());
+    this.#isShared = true;
+    return this.#masters[0]!.bytes;
   }
 
   /** Seals with the first from now on. Tickets of before stay good, unless `revoke`. */
   set(masters: TicketMasters, revoke: boolean = false): void {
-    const chosen = masters.map((master) => this.#holding(master, undefined));
-    const gone = this.#held.filter(({ ring }) => !chosen.some((held) => held.ring === ring));
-    if (revoke) for (const { ring } of gone) ring.destroy('all');
-    const former = gone.map((held) =>
-      held.master === undefined ? held : { ...held, until: held.until ?? lastOf(held) },
+    const now = Date.now();
+    this.#advance(now);
+    this.#isShared = true;
+    this.#use(
+      masters.map((bytes) => this.#masterOf(bytes, 0)),
+      now,
+      revoke,
     );
-    this.#held = [...chosen, ...(revoke ? [] : former)].slice(0, MAX_RINGS);
   }
 
   /** For other processes. */
   snapshot(): KeySnapshot {
-    const known = this.#held.filter(({ master }) => master !== undefined);
     return {
-      keys: known.filter(({ until }) => until === undefined).map(({ master }) => toHex(master!)),
-      former: known.flatMap(({ master, until }) => (until === undefined ? [] : [[toHex(master!), until] as const])),
+      keys: this.#masters.flatMap(({ bytes, ended }) => (ended === undefined ? [toHex(bytes)] : [])),
+      former: this.#masters.flatMap(({ bytes, ended }) =>
+        ended === undefined ? [] : [[toHex(bytes), ended.until] as const],
+      ),
     };
   }
 
   /** Takes over what another process has. */
   follow({ keys, former = [] }: KeySnapshot, revoke: boolean = false): void {
     this.set(keys.map(fromHex), revoke);
+    const now = Date.now();
     const also = former
-      .map(([key, until]) => this.#holding(fromHex(key), until))
-      .filter(({ ring }) => !this.#held.some((held) => held.ring === ring));
-    this.#held = [...this.#held, ...also].slice(0, MAX_RINGS);
+      .filter(([key]) => this.#known(fromHex(key)) === undefined)
+      .map(([key, until]) => ({ ...this.#masterOf(fromHex(key), 0), ended: { at: now, until } }));
+    this.#masters = [...this.#masters, ...also];
+    this.#fill(now);
   }
 
   maxLifetimeSeconds(now: number): number {
-    return this.#held[0]!.sealer.maxLifetimeSeconds(now);
+    this.#advance(now);
+    return this.#sealer.maxLifetimeSeconds(now);
   }
 
   seal(state: TicketState, now: number, request: SealRequest): Uint8Array | undefined {
-    return this.#held[0]!.sealer.seal(state, now, request);
+    this.#advance(now);
+    return this.#sealer.seal(state, now, request);
   }
 
-  open(ticket: Uint8Array, now: number, question: TicketQuestion): MaybePromise<TicketState | TicketDecline> {
-    if (this.#held.length > 1) this.#dropOld(now);
-    for (const { sealer } of this.#held) {
-      const opened = sealer.open(ticket, now, question);
-      if (opened !== 'no_key') return opened;
-    }
-    return 'no_key';
+  open(ticket: Uint8Array, now: number, question: TicketQuestion): TicketState | TicketDecline {
+    this.#advance(now);
+    return this.#sealer.open(ticket, now, question);
   }
 
-  #dropOld(now: number): void {
-    const [first, ...others] = this.#held;
-    const alive = others.filter(({ ring, until }) => (until ?? now + 1) > now && ring.openingKeys(now).length > 0);
-    if (alive.length < others.length) this.#held = [first!, ...alive];
+  /** Sees to it that the ring has the keys for `now`, and of those that are nobody else's a new one for each epoch. */
+  #advance(now: number): void {
+    if (this.#isOfProgram) return;
+    const [from, until] = this.#valid;
+    const isFilled = now >= from && now < until;
+    if (isFilled && (this.#isShared || this.#ring.sealingKey(now) !== undefined)) return;
+    if (this.#isShared) this.#fill(now);
+    else this.#use([this.#masterOf(new Uint8Array(randomBytes(48)), now)], now, false);
   }
 
-  /** The ring of a master, the one there is if there is one. */
-  #holding(master: Uint8Array, until: number | undefined): Held {
-    const known = this.#held.find((held) => held.master !== undefined && equal(held.master, master));
-    if (known !== undefined) return { ...known, until };
-    const derive = { master, openForSeconds: this.#openForSeconds };
-    return { ...holding(new TicketKeyRing({ crypto: nodeCrypto, derive }), master), until };
+  #use(chosen: readonly Master[], now: number, revoke: boolean): void {
+    const isChosen = ({ bytes }: Master): boolean => chosen.some((master) => equal(master.bytes, bytes));
+    const former = revoke ? [] : this.#masters.filter((master) => !isChosen(master));
+    const last = (Math.floor(now / EPOCH_MS) + 1) * EPOCH_MS + 1_000 * this.#openForSeconds;
+    this.#masters = [
+      ...chosen,
+      ...former.map((master) => ({ ...master, ended: master.ended ?? { at: now, until: last } })),
+    ];
+    this.#fill(now);
+  }
+
+  /** Gives the ring its keys, until the next epoch. */
+  #fill(now: number): void {
+    this.#masters = this.#masters.filter(({ ended }) => ended === undefined || ended.until > now);
+    const keys = this.#masters.flatMap((master, index) => keysOf(master, index === 0, now));
+    this.#ring.sync(keys, now);
+    for (const { secret } of keys) secret.fill(0);
+    const from = Math.floor(now / EPOCH_MS) * EPOCH_MS;
+    this.#valid = [from, from + EPOCH_MS];
+  }
+
+  #known(bytes: Uint8Array): Master | undefined {
+    return this.#masters.find((master) => equal(master.bytes, bytes));
+  }
+
+  #masterOf(bytes: Uint8Array, since: number): Master {
+    const known = this.#known(bytes);
+    if (known !== undefined) return { ...known, ended: undefined };
+    const options = { master: bytes, epochSeconds: EPOCH_SECONDS, openForSeconds: this.#openForSeconds };
+    return { bytes, epochs: new EpochKeys(nodeCrypto, options), since };
   }
 }
 
-/** When the last ticket that it sealed has run out. */
-function lastOf({ ring }: Held): number {
-  const now = Date.now();
-  return ring.sealingKey(now)?.openUntil ?? now;
-}
+const EPOCH_MS = 1_000 * EPOCH_SECONDS;
 
-function holding(ring: TicketKeyRing, master?: Uint8Array): Held {
-  publishKeys(ring);
-  return { ring, sealer: new RingSealer(ring, nodeCrypto), master, until: undefined };
+/** The keys with which tickets may have been sealed that are alive, and for the first master those that seal now and next. */
+function keysOf({ epochs, since, ended }: Master, seals: boolean, now: number): readonly TicketKey[] {
+  return epochs
+    .keysAt(now)
+    .filter(({ sealFrom, sealUntil }) => sealUntil > since && (ended === undefined || sealFrom <= ended.at))
+    .map((key) => (seals ? key : { ...key, sealFrom: 0, sealUntil: 1 }));
 }
 
 /**
@@ -156,10 +195,10 @@ function holding(ring: TicketKeyRing, master?: Uint8Array): Held {
  */
 export function mastersOf(name: string, keys: TicketKeyInput): TicketMasters {
   const list: readonly unknown[] = Array.isArray(keys) ? keys : [keys];
-  if (list.length === 0 || list.length > MAX_RINGS) {
+  if (list.length === 0 || list.length > MAX_MASTERS) {
     throw typeError(
       'ERR_INVALID_ARG_VALUE',
-      `The argument '${name}' must hold 1 to ${MAX_RINGS} keys. Received ${list.length}`,
+      `The argument '${name}' must hold 1 to ${MAX_MASTERS} keys. Received ${list.length}`,
     );
   }
   return list.map((key) => {

@@ -32,3 +32,9 @@ export function decodeSession(bytes: Uint8Array): Session | undefined {
     return undefined;
   }
 }
+
+/** Throws what node:tls throws unless it is bytes, or text whose characters are bytes. */
+export function checkSession(session: unknown): void {
+  if (typeof session === 'string' || session instanceof Uint8Array) return;
+  throw Object.assign(new TypeError('Session must be a buffer'), { code: 'ERR_INVALID_ARG_TYPE' });
+}

@@ -15,7 +15,7 @@ import { type LegacyCertificate, legacyCertificate, legacyChain } from './legacy
 import { type EphemeralKeyInfo, ephemeralKeyInfo, sigalgName } from './negotiated.ts';
 import { ProgramFailure } from './program-answer.ts';
 import { type ServerSocketOptions, serverEngine } from './server-socket.ts';
-import { encodeSession } from './session.ts';
+import { checkSession, encodeSession } from './session.ts';
 import { trace } from './trace.ts';
 import { duplexOf, ownerOf, type Transport, TransportSocket } from './transport-socket.ts';
 
@@ -359,16 +359,26 @@ export class TLSSocket extends TransportSocket {
       this.#truncated = true;
       this.#unanswered();
       this.#endReading();
-    } else if (this.#client !== undefined) {
-      // As in node:tls, `end` comes first.
-      this.prependOnceListener('end', TLSSocket.#onEarlyEnd);
-      this.#endReading();
     } else {
-      this.#fail(this.#disconnected());
+      this.#endedInHandshake();
     }
   }
 
+  /** As in node:tls, at a client `end` comes first. */
+  #endedInHandshake(): void {
+    if (this.#client === undefined) {
+      this.#fail(this.#disconnected());
+    } else {
+      this.prependOnceListener('end', TLSSocket.#onEarlyEnd);
+      this.#endReading();
+    }
+  }
+
+  /** As in node:tls: the error is on its way, and node:http need not report an end of its own. */
+  declare _hadError?: boolean;
+
   static readonly #onEarlyEnd = function (this: TLSSocket): void {
+    this._hadError = true;
     this.#fail(this.#disconnected());
   };
 
@@ -503,8 +513,10 @@ export class TLSSocket extends TransportSocket {
     if (this.destroyed) return;
     const final = this.#final;
     this.#final = undefined;
-    this.emit('secure');
-    if (!begun) this.#begin();
+    // As in node:tls, whose own listener of `secure` says `secureConnect`.
+    if (this.#client !== undefined) this.#begin();
+    if (!this.destroyed) this.emit('secure');
+    if (!begun && this.#client === undefined) this.#begin();
     if (final !== undefined && !this.destroyed) this._final(final);
   }
 
@@ -595,7 +607,7 @@ export class TLSSocket extends TransportSocket {
       return;
     }
     if (error.alert === 'close_notify') {
-      this.#transportEnded(); // before the handshake was done
+      this.#endedInHandshake();
       return;
     }
     if (error instanceof TlsAlertError) this.#authorizationError = error.verdict;
@@ -737,7 +749,14 @@ export class TLSSocket extends TransportSocket {
 
   /** Why not, as Node's code string; `null` when there is nothing to say. */
   get authorizationError(): string | null {
-    return this.#info?.peer.authorizationError ?? this.#authorizationError ?? null;
+    return this.#info?.peer.authorizationError ?? this.#authorizationError ?? this.#nothingShown;
+  }
+
+  /** What node:tls says of a client that was asked for a certificate and has none. */
+  get #nothingShown(): string | null {
+    const { requestCert } = (this.server ?? {}) as { readonly requestCert?: unknown };
+    const asked = requestCert === true && this.#info?.role === 'server' && !this.#info.peer.authorized;
+    return asked && this.#info!.peer.chain.length === 0 ? 'UNABLE_TO_GET_ISSUER_CERT' : null;
   }
 
   /** The negotiated protocol; `false` when none was, `null` before the handshake. */
@@ -804,8 +823,7 @@ export class TLSSocket extends TransportSocket {
     const chain = this.#info?.peer.chain ?? [];
     if (chain.length === 0) return {} as LegacyCertificate;
     if (!detailed) return legacyCertificate(chain[0]!);
-    const peer = this.#client === undefined ? 'client' : 'server';
-    return legacyChain(chain, peer, () => this.#context?.authorities ?? []);
+    return legacyChain(chain, () => this.#context?.authorities ?? []);
   }
 
   /** Of a server's socket, the one that the server began with. */
@@ -876,9 +894,7 @@ export class TLSSocket extends TransportSocket {
 
   /** Client: what `getSession` or a `session` event gave, to be offered. As the option `session`; later than the next tick it has no effect. */
   setSession(session: Uint8Array | string): void {
-    if (typeof session !== 'string' && !(session instanceof Uint8Array)) {
-      throw Object.assign(new TypeError('Session must be a buffer'), { code: 'ERR_INVALID_ARG_TYPE' });
-    }
+    checkSession(session);
     if (this.#client !== undefined) this.#client.session = session;
   }
 

@@ -32,7 +32,7 @@ export abstract class TransportSocket extends Duplex {
   /** Where the transport has no timer of its own. */
   #idleTimer: NodeJS.Timeout | undefined;
   /** As in net.Socket: what was last given to {@link setTimeout}. */
-  declare timeout?: number;
+  timeout: number = 0;
 
   constructor(transport: Duplex, options: DuplexOptions) {
     super({ ...options, emitClose: false });
@@ -75,6 +75,12 @@ export abstract class TransportSocket extends Duplex {
     if (this.connecting) return 'opening';
     if (this.readable) return this.writable ? 'open' : 'readOnly';
     return this.writable ? 'writeOnly' : 'closed';
+  }
+
+  /** Bytes that came over the transport and were given to it, encryption included; 0 of a transport that does not count them. */
+  get transferred(): { readonly received: number; readonly sent: number } {
+    const { bytesRead: received = 0, bytesWritten: sent = 0 } = this._transport;
+    return { received, sent };
   }
 
   /** Bytes that were written and have not gone to the transport yet. `undefined` once destroyed. */

@@ -7,7 +7,10 @@ import { type Log, type Scenario, type Tls, World, within } from './scenario.ts'
 import { SCENARIOS } from './scenarios/index.ts';
 
 const RELEASE = Number(process.versions.node.split('.')[0]);
-const modules: Readonly<Record<'node' | 'ours', Tls>> = { node: nodeTls as unknown as Tls, ours: ours as unknown as Tls };
+const modules: Readonly<Record<'node' | 'ours', Tls>> = {
+  node: nodeTls as unknown as Tls,
+  ours: ours as unknown as Tls,
+};
 type Name = keyof typeof modules;
 
 async function logOf(scenario: Scenario, client: Name, server: Name): Promise<Log> {

@@ -244,6 +244,7 @@ export class World {
     const accepted = once(listener, 'secureConnection');
     const socket = this.connect(listener, client);
     await Promise.all([accepted, once(socket, 'secureConnect')]);
+    await turns(10); // tickets that nobody has read would make a reset of a close
     return { client: socket, server: (await accepted)[0] as TLSSocket, listener };
   }
 }
@@ -270,8 +271,21 @@ export function once(emitter: object, event: string): Promise<unknown[]> {
   );
 }
 
+/** The values of whichever comes first. */
+export function either(emitter: object, one: string, other: string): Promise<unknown[]> {
+  const first = Promise.race([once(emitter, one), once(emitter, other)]);
+  first.catch(() => {}); // a scenario that fails meanwhile does not ask
+  return first;
+}
+
 /** Rejects when nothing comes of it. */
-export async function within<T>(what: string, promise: Promise<T>): Promise<T> {
+export function within<T>(what: string, promise: Promise<T>): Promise<T> {
+  const inTime = race(what, promise);
+  inTime.catch(() => {});
+  return inTime;
+}
+
+async function race<T>(what: string, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const late = new Promise<never>((_, reject) => {
     timer = setTimeout(() => reject(new Error(`waited in vain for ${what}`)), STEP_TIMEOUT_MS);
@@ -339,13 +353,14 @@ const FIRST_WORDS = 3;
 function show(value: unknown): string {
   if (value instanceof Error) return showError(value);
   if (typeof value === 'string') return JSON.stringify(value);
-  return inspect(value, {
+  const text = inspect(value, {
     depth: 8,
     breakLength: Number.POSITIVE_INFINITY,
     maxArrayLength: 40,
     maxStringLength: 400,
     sorted: false,
   });
+  return text.replace(/\n\s*/g, ' ');
 }
 
 /** OpenSSL's messages begin with the thread's number and its own file and line. Node's own are the same up to numbers. */

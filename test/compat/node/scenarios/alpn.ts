@@ -1,6 +1,6 @@
 /** ALPN. */
 import type { ConnectionOptions, TlsOptions } from 'node:tls';
-import { closed, once, type Scenario } from '../scenario.ts';
+import { closed, either, type Scenario } from '../scenario.ts';
 
 /** What both ends settle on, or how it fails. */
 function alpn(name: string, server: TlsOptions, client: ConnectionOptions): Scenario {
@@ -12,7 +12,7 @@ function alpn(name: string, server: TlsOptions, client: ConnectionOptions): Scen
         w.state(socket, 'server');
         socket.end();
       });
-      const served = Promise.race([once(listener, 'secureConnection'), once(listener, 'tlsClientError')]);
+      const served = either(listener, 'secureConnection', 'tlsClientError');
       const socket = w.connect(listener, client);
       socket.on('secureConnect', () => w.state(socket));
       socket.resume();
@@ -44,7 +44,7 @@ function withCallback(
           socket.end();
         },
       );
-      const served = Promise.race([once(listener, 'secureConnection'), once(listener, 'tlsClientError')]);
+      const served = either(listener, 'secureConnection', 'tlsClientError');
       const socket = w.connect(listener, client);
       socket.on('secureConnect', () => w.state(socket));
       socket.resume();

@@ -1,7 +1,7 @@
 /** Keys and certificates in all forms, good and bad. */
 import { createPrivateKey } from 'node:crypto';
 import type { SecureContextOptions, TlsOptions } from 'node:tls';
-import { ca, closed, fixture, identity, once, type Scenario } from '../scenario.ts';
+import { ca, closed, either, fixture, identity, type Scenario } from '../scenario.ts';
 
 /** A server with such a context, and what its client sees of it. */
 function form(name: string, options: () => TlsOptions): Scenario {
@@ -100,7 +100,7 @@ export const contexts: readonly Scenario[] = [
         w.server.createServer({ secureContext: w.server.createSecureContext({ cert, key }) } as TlsOptions),
       );
       const socket = w.connect(server, { secureContext: w.client.createSecureContext({ ca }) });
-      await Promise.race([once(socket, 'secureConnect'), once(socket, 'close')]);
+      await either(socket, 'secureConnect', 'close');
       w.state(socket);
       socket.end();
       await closed(socket);
@@ -124,7 +124,7 @@ export const contexts: readonly Scenario[] = [
         [{}, { sigalgs: 'rsa_pss_rsae_sha256' }],
       ] as const) {
         const listener = await w.listen({ minVersion: 'TLSv1.3', ...server });
-        const served = Promise.race([once(listener, 'secureConnection'), once(listener, 'tlsClientError')]);
+        const served = either(listener, 'secureConnection', 'tlsClientError');
         const socket = w.connect(listener, { minVersion: 'TLSv1.3', ...client });
         socket.on('secureConnect', () => {
           w.c('cipher', socket.getCipher());

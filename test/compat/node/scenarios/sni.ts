@@ -1,10 +1,10 @@
 /** The server's choice by name. */
 import type { ConnectionOptions, SecureContext, TlsOptions } from 'node:tls';
-import { ca, closed, fixture, identity, once, type Scenario, type Server, type World } from '../scenario.ts';
+import { ca, closed, either, fixture, identity, once, type Scenario, type Server, type World } from '../scenario.ts';
 
 /** Which certificate a client gets, and what both ends say of the name. */
 async function visit(w: World, server: Server, options: ConnectionOptions): Promise<void> {
-  const served = Promise.race([once(server, 'secureConnection'), once(server, 'tlsClientError')]);
+  const served = either(server, 'secureConnection', 'tlsClientError');
   const socket = w.connect(server, { rejectUnauthorized: false, ...options });
   socket.on('secureConnect', () => {
     w.state(socket);
