@@ -27,7 +27,7 @@ function refusal(make: () => unknown): readonly unknown[] {
     make();
   } catch (error) {
     const { name, code, message } = error as Error & { code?: string };
-    return [name, code, message.split(' ').slice(0, 4).join(' ')];
+    return [name, code, message.replaceAll(': ', ' ').split(' ').slice(0, 3).join(' ')];
   }
   return ['none'];
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import * as nodeTls from 'node:tls';
 import {
   type ClientConfig,
@@ -8,17 +9,19 @@ import {
   type TicketOptions,
 } from '../connection/index.ts';
 import type { Clock } from '../handshake/index.ts';
-import type { CertificateVerifier } from '../peer-auth/index.ts';
+import type { CertificateVerifier, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
 import { TicketKeyRing, trustHash } from '../tickets/index.ts';
+import { createVerifier } from '../x509/index.ts';
 import { typeError, wrongType } from './argument.ts';
-import { authoritiesOf, defaultAnchors } from './certificates.ts';
+import { refuseAsNode } from './as-node.ts';
+import { authoritiesOf, crlsOf, defaultAnchors, type PemOrDer } from './certificates.ts';
 import { type CredentialOptions, credentialsOf } from './credentials.ts';
 import { refuseUnsupported } from './options.ts';
 import { type ProtocolNames, type ProtocolOptions, protocolNames, wantsNoTickets } from './protocol-options.ts';
-import { mastersOf, type TicketKeyInput } from './server-ticket-keys.ts';
+import type { TicketKeyInput } from './server-ticket-keys.ts';
 import { type ServerTickets, ticketsOf } from './server-tickets.ts';
-import { type ServerIdentityCheck, Trust, type TrustOptions } from './trust.ts';
+import { type CheckServerIdentity, clientVerifier } from './trust.ts';
 
 type Credential = NonNullable<ServerConfig['credentials']>[number];
 
@@ -36,9 +39,17 @@ export interface ContextTickets {
   readonly tickets?: number | ServerTickets | undefined;
 }
 
-export interface SecureContextOptions extends ContextTickets, CredentialOptions, ProtocolOptions, TrustOptions {
+export interface SecureContextOptions extends ContextTickets, CredentialOptions, ProtocolOptions {
+  /** Authorities to trust instead of Node's, PEM (any number in one text) or DER. An empty array trusts nobody. */
+  readonly ca?: PemOrDer | readonly PemOrDer[] | undefined;
+  /** Revocation lists, PEM or DER. Where there are any, each certificate of a chain needs one of its issuer that does not have it. */
+  readonly crl?: PemOrDer | readonly PemOrDer[] | undefined;
+  /** Whether any certificate of `ca` ends a chain, also one that is not self-signed. Default false. */
+  readonly allowPartialTrustChain?: boolean | undefined;
   /** Those of a server count, also with another context: see {@link TlsOptions.ticketKeys}. */
   readonly ticketKeys?: TicketKeyInput | undefined;
+  /** Judges the peer's certificates in place of `ca`, at once or later. Signatures of the handshake are checked all the same. */
+  readonly verifyPeer?: ((question: PeerQuestion) => PeerVerdict | Promise<PeerVerdict>) | undefined;
 }
 
 const clock: Clock = {
@@ -53,49 +64,77 @@ const clock: Clock = {
 /** Keys, certificates and trust, parsed once for any number of connections. Made by {@link createSecureContext}. */
 export class SecureContext {
   readonly credentials: readonly Credential[];
-  readonly #trust: Trust;
+  readonly #anchors: readonly Uint8Array[] | undefined;
+  readonly #crls: readonly Uint8Array[];
+  readonly #allowPartialChain: boolean;
   readonly #names: ProtocolNames;
-  readonly #clientConfigs = new Map<
-    string,
-    { readonly verifier: CertificateVerifier; readonly config: ClientConfig }
-  >();
+  readonly #verifyPeer: SecureContextOptions['verifyPeer'];
+  readonly #clientConfigs = new Map<string, { readonly base: CertificateVerifier; readonly config: ClientConfig }>();
+  /** One object, for it is the name of its own policy. */
+  readonly #ownVerifier: CertificateVerifier | undefined;
   readonly #scopes = new Map<string, string>();
+  #madeVerifier: { readonly anchors: readonly Uint8Array[]; readonly verifier: CertificateVerifier } | undefined;
 
   /** What was said about tickets. */
   readonly tickets: ServerTickets;
 
+  /** What it was made from. */
+  readonly options: SecureContextOptions;
+
   /** Throws what node:tls throws for its options, and {@link TlsUsageError} for those that are only ours. */
   constructor(given?: SecureContextOptions | null) {
     const options = checkOptions(given);
+    this.options = options;
     this.tickets = ticketsWith(options);
-    const { ca } = options;
+    const { ca, crl, verifyPeer } = options;
     const authorities = ca ? authoritiesOf(ca) : undefined;
     const { credentials, trusted } = credentialsOf(options, authorities ?? []);
     this.credentials = credentials;
-    const anchors = trusted.length > 0 ? [...(authorities ?? defaultAnchors()), ...trusted] : authorities;
-    this.#trust = new Trust(options, anchors);
+    this.#anchors = trusted.length > 0 ? [...(authorities ?? defaultAnchors()), ...trusted] : authorities;
+    this.#allowPartialChain = options.allowPartialTrustChain === true;
+    this.#crls = crl === undefined || crl === null ? [] : crlsOf(crl);
+    this.#verifyPeer = verifyPeer;
+    this.#ownVerifier = verifyPeer && { verify: verifyPeer };
     this.#names = protocolNames(options);
+    if (this.#crls.length > 0) this.#checkLists(options);
+  }
+
+  #checkLists({ crl }: SecureContextOptions): void {
+    try {
+      void this.#verifier;
+    } catch (error) {
+      refuseAsNode({ crl }, error);
+      throw error;
+    }
   }
 
   /** What this context trusts, DER. */
   get authorities(): readonly Uint8Array[] {
-    return this.#trust.authorities;
+    return this.#anchors ?? defaultAnchors();
   }
 
   /** Those of them that the program gave. */
   get ownAuthorities(): readonly Uint8Array[] {
-    return this.#trust.anchors ?? [];
+    return this.#anchors ?? [];
   }
 
-  /** A hash of what this context trusts and shows, so that connections with another one do not take its tickets. */
-  scope(rejectUnauthorized: boolean, check?: ServerIdentityCheck): string {
-    const policy = this.#trust.policy(check);
+  /**
+   * A hash of what connections with this context trust and show, so that others do not take their tickets. What a function trusts cannot be
+   * compared: each stands alone.
+   */
+  scope(rejectUnauthorized: boolean, check?: CheckServerIdentity): string {
+    const policy = [
+      ...(this.#verifyPeer === undefined ? [] : [`verifyPeer ${numberOf(this.#verifyPeer)}`]),
+      ...(check === undefined ? [] : [`checkServerIdentity ${numberOf(check)}`]),
+      ...(this.#allowPartialChain ? ['partial'] : []),
+      ...this.#crls.map((der) => `crl ${createHash('sha256').update(der).digest('hex')}`),
+    ].join();
     const key = `${rejectUnauthorized} ${policy}`;
     let scope = this.#scopes.get(key);
     if (scope === undefined) {
       scope = trustHash(nodeCrypto, {
-        authorities: this.#trust.anchors,
-        ...(policy !== undefined && { policy }),
+        authorities: this.#anchors,
+        ...(policy !== '' && { policy }),
         rejectUnauthorized,
         signatureSchemes: this.#names.signatureSchemes,
         credentials: this.credentials.map(({ chain }) => chain),
@@ -103,6 +142,23 @@ export class SecureContext {
       if (this.#scopes.size < MAX_CLIENT_CONFIGS) this.#scopes.set(key, scope);
     }
     return scope;
+  }
+
+  /** Made again when what Node trusts by default has changed. */
+  get #verifier(): CertificateVerifier {
+    if (this.#ownVerifier !== undefined) return this.#ownVerifier;
+    if (this.#anchors === undefined && this.#crls.length === 0 && !this.#allowPartialChain) return defaultVerifier();
+    const anchors = this.authorities;
+    if (this.#madeVerifier?.anchors !== anchors) {
+      const verifier = createVerifier({
+        crypto: nodeCrypto,
+        anchors,
+        crls: this.#crls,
+        allowPartialChain: this.#allowPartialChain,
+      });
+      this.#madeVerifier = { anchors, verifier };
+    }
+    return this.#madeVerifier.verifier;
   }
 
   serverConfig(options: {
@@ -130,20 +186,25 @@ export class SecureContext {
       ...(credentials.length === 0 && rest.findPsk === undefined && { chooseCredential: () => undefined }),
       clientAuth,
       // Without being told whom to trust, a server that asks nobody in the handshake asks nobody later.
-      verifier: clientAuth === 'none' && !this.#trust.isGiven ? undefined : this.#trust.verifier(),
+      verifier: clientAuth === 'none' && !this.#saysWhom ? undefined : this.#verifier,
     });
+  }
+
+  get #saysWhom(): boolean {
+    return this.#anchors !== undefined || this.#verifyPeer !== undefined;
   }
 
   clientConfig(
     alpn: readonly string[],
     rejectUnauthorized: boolean,
     postHandshakeAuth: boolean = false,
-    check?: ServerIdentityCheck,
+    check?: CheckServerIdentity,
   ): ClientConfig {
-    const verifier = this.#trust.verifier(check);
-    const key = JSON.stringify([alpn, rejectUnauthorized, postHandshakeAuth, this.#trust.policy(check)]);
+    const base = this.#verifier;
+    const key = JSON.stringify([alpn, rejectUnauthorized, postHandshakeAuth, check && numberOf(check)]);
     const known = this.#clientConfigs.get(key);
-    if (known?.verifier === verifier) return known.config;
+    if (known?.base === base) return known.config;
+    const judgesItself = this.#ownVerifier !== undefined && check === undefined;
     const config = createClientConfig({
       crypto: nodeCrypto,
       clock,
@@ -152,12 +213,25 @@ export class SecureContext {
       rejectUnauthorized,
       postHandshakeAuth,
       credentials: this.credentials,
-      verifier,
+      verifier: judgesItself ? base : clientVerifier(base, check, () => this.authorities),
     });
     if (known !== undefined || this.#clientConfigs.size < MAX_CLIENT_CONFIGS)
-      this.#clientConfigs.set(key, { verifier, config });
+      this.#clientConfigs.set(key, { base, config });
     return config;
   }
+}
+
+const numbers = new WeakMap<object, number>();
+let lastNumber = 0;
+
+/** A name for a function of the program. */
+function numberOf(call: object): number {
+  let number = numbers.get(call);
+  if (number === undefined) {
+    number = ++lastNumber;
+    numbers.set(call, number);
+  }
+  return number;
 }
 
 /** Distinct policies of connections that a context remembers a config for. */
@@ -167,7 +241,10 @@ function checkOptions(options: SecureContextOptions | null | undefined): SecureC
   if (options === null || options === undefined) return {};
   if (typeof options !== 'object') throw wrongType('options', 'of type object', options);
   refuseUnsupported(options);
-  if (options.ticketKeys) mastersOf('options.ticketKeys', options.ticketKeys);
+  const { ticketKeys } = options;
+  if (ticketKeys && !Array.isArray(ticketKeys) && (ticketKeys as ArrayBufferView).byteLength !== 80) {
+    refuseAsNode({ ticketKeys });
+  }
   return options;
 }
 
@@ -211,7 +288,14 @@ export function defaultContext(): SecureContext {
   return defaults;
 }
 
+function defaultVerifier(): CertificateVerifier {
+  const anchors = defaultAnchors();
+  if (made?.anchors !== anchors) made = { anchors, verifier: createVerifier({ crypto: nodeCrypto, anchors }) };
+  return made.verifier;
+}
+
 let defaults: SecureContext | undefined;
+let made: { readonly anchors: readonly Uint8Array[]; readonly verifier: CertificateVerifier } | undefined;
 
 /** Keys for tickets that live up to `lifetimeSeconds`; they rotate by themselves. */
 export function createKeyRing(lifetimeSeconds: number = 0): TicketKeyRing {

@@ -64,7 +64,7 @@ function readCredentials(
   authorities: readonly Uint8Array[],
 ): Credentials {
   const secret = passphrase ?? undefined;
-  const chains = listOf(cert).map((one) => certificatesOf(one, 'cert'));
+  const chains = listOf(cert).map((one) => certificatesOf(one, 'cert:'));
   const keys = listOf(key).map((one) => keyOf(one, secret));
   const credentials: Credential[] = pairs(chains, keys).map(([chain, signer]) =>
     createCredential({
@@ -146,7 +146,10 @@ function rankOf({ publicKey }: X509Certificate): number {
 }
 
 function mismatch(): TlsUsageError {
-  return new TlsUsageError('credential.key_mismatch', 'key: it is not that of the first certificate in cert');
+  return new TlsUsageError(
+    'credential.key_mismatch',
+    'key: expected the private key of the first certificate in cert, but it belongs to none of them',
+  );
 }
 
 /** Node's servers send no more. */

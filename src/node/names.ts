@@ -75,5 +75,5 @@ export {
   TLSSocket,
   type TLSSocketOptions,
 } from './socket.ts';
-export type { ServerIdentityCheck, TrustOptions } from './trust.ts';
+export type { CheckServerIdentity } from './trust.ts';
 export { type UndiciConnect, type UndiciConnectorOptions, type UndiciTarget, undiciConnector } from './undici.ts';

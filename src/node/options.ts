@@ -2,6 +2,7 @@ import { domainToASCII } from 'node:url';
 import { TlsUsageError } from '../errors/index.ts';
 import { refuseAsNode } from './as-node.ts';
 import { codedError } from './errors.ts';
+import { convertALPNProtocols } from './module.ts';
 import { checkVersions } from './protocol-options.ts';
 
 /** The longest time that timers of Node take, in milliseconds. */
@@ -29,7 +30,11 @@ export function refuseUnsupported(options: object): void {
 
 /** Protocol names as an array of strings, or in the wire format that node:tls takes too: each behind its length. */
 export function alpnNames(protocols: readonly string[] | Uint8Array | undefined): readonly string[] | undefined {
-  if (protocols === undefined || Array.isArray(protocols)) return protocols as readonly string[] | undefined;
+  if (protocols === undefined) return undefined;
+  if (Array.isArray(protocols)) {
+    convertALPNProtocols(protocols, {}); // for Node's errors
+    return protocols as readonly string[];
+  }
   if (!(protocols instanceof Uint8Array))
     throw badAlpn('it must be an array of names, or a Buffer of names each behind its length');
   const names: string[] = [];

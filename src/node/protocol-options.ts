@@ -171,10 +171,11 @@ function signatureSchemes(given: ProtocolOptions['sigalgs']): readonly string[] 
   if (given.length === 0) refuseAsNode({ sigalgs: '' });
   const names = split('sigalgs', given, ':');
   const unknown = names.filter((name) => SCHEMES[name.toLowerCase()] === undefined);
-  if (unknown.length > 0) refuseAsNode({ sigalgs: unknown.join(':') });
+  const why = noneOf('signatureSchemes', unknown, SignatureScheme);
+  if (unknown.length > 0) refuseAsNode({ sigalgs: unknown.join(':') }, why);
   const known = names.flatMap((name) => SCHEMES[name.toLowerCase()] ?? []);
   if (known.length > 0) return known;
-  throw typeError('ERR_INVALID_ARG_VALUE', `The property 'options.sigalgs' is invalid: none of TLS 1.3 is in it`);
+  throw typeError('ERR_INVALID_ARG_VALUE', `The property 'options.sigalgs' is invalid: ${why.message}`);
 }
 
 function compression(given: ProtocolOptions['certificateCompression']): ProtocolNames['certificateCompression'] {
