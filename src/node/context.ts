@@ -46,6 +46,8 @@ export interface SecureContextOptions extends ContextTickets, CredentialOptions,
   readonly crl?: PemOrDer | readonly PemOrDer[] | undefined;
   /** Whether any certificate of `ca` ends a chain, also one that is not self-signed. Default false. */
   readonly allowPartialTrustChain?: boolean | undefined;
+  /** Those of a server count, also with another context: see {@link TlsOptions.ticketKeys}. */
+  readonly ticketKeys?: TicketKeyInput | undefined;
   /** Judges the peer's certificates in place of `ca`, at once or later. Signatures of the handshake are checked all the same. */
   readonly verifyPeer?: ((question: PeerQuestion) => PeerVerdict | Promise<PeerVerdict>) | undefined;
 }
@@ -103,7 +105,7 @@ export class SecureContext {
     try {
       void this.#verifier;
     } catch (error) {
-      refuseAsNode({ crl });
+      refuseAsNode({ crl }, error);
       throw error;
     }
   }
@@ -241,6 +243,10 @@ function checkOptions(options: SecureContextOptions | null | undefined): SecureC
   if (options === null || options === undefined) return {};
   if (typeof options !== 'object') throw wrongType('options', 'of type object', options);
   refuseUnsupported(options);
+  const { ticketKeys } = options;
+  if (ticketKeys && !Array.isArray(ticketKeys) && (ticketKeys as ArrayBufferView).byteLength !== 80) {
+    refuseAsNode({ ticketKeys });
+  }
   return options;
 }
 
