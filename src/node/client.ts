@@ -1,15 +1,16 @@
 import { isIP } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { checkServerIdentity as nodeCheck } from 'node:tls';
 import { toHex } from '../bytes/index.ts';
 import { type ClientEngineOptions, createClientEngine, type ExternalPsk, type TlsEngine } from '../connection/index.ts';
 import { type ClientTicket, ClientTicketCache, originKey, ticketsToRequest } from '../tickets/index.ts';
 import { bytesOf, checkFunction, wrongType } from './argument.ts';
-import { defaultContext, SecureContext, type SecureContextOptions } from './context.ts';
+import { defaultContext, givenContext, SecureContext, type SecureContextOptions } from './context.ts';
 import { checkSource, type EarlyDataSource, EarlySender } from './early-data.ts';
 import { alpnNames, checkRange, hostName, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
 import { checkSession, decodeSession } from './session.ts';
 import type { SocketOwner, TLSSocket } from './socket.ts';
-import { allowsUnauthorized, type ServerIdentityCheck } from './trust.ts';
+import { type CheckServerIdentity, rejectsUnauthorized } from './trust.ts';
 
 /** What a client can say about TLS, however its bytes travel. */
 export interface ClientOptions extends SecureContextOptions {
@@ -22,8 +23,12 @@ export interface ClientOptions extends SecureContextOptions {
   readonly servername?: string | undefined;
   /** End the handshake when the server is not trusted. Default true; `false` leaves the decision to who reads `authorized`. */
   readonly rejectUnauthorized?: boolean | undefined;
-  /** Whether the certificate, trusted already, is that of the server. Default: that of node:tls, but the common name does not count (RFC 9525). */
-  readonly checkServerIdentity?: ServerIdentityCheck | undefined;
+  /**
+   * Judges whether the server's certificate, which is good as such, is that of the host. As in node:tls, but it may answer by a promise, and is
+   * asked before the server has shown that it has the certificate's key. Each function is a policy of its own: sessions that were got
+   * under another are not offered. Default: {@link checkServerIdentity}.
+   */
+  readonly checkServerIdentity?: CheckServerIdentity | undefined;
   /** Let the server ask for `cert` after the handshake, any time. Default false. */
   readonly postHandshakeAuth?: boolean | undefined;
   /** Offered, in order of preference. */
@@ -87,6 +92,7 @@ let processCache: ClientTicketCache | undefined;
 export class ClientOwner implements SocketOwner {
   readonly #options: ClientOptions & Target;
   readonly #alpn: readonly string[];
+  readonly #rejects: boolean;
   readonly #cache: ClientTicketCache | undefined;
   readonly #host: string | undefined;
   #origin = '';
@@ -110,7 +116,8 @@ export class ClientOwner implements SocketOwner {
     checkFunction('pskCallback', options.pskCallback);
     checkFunction('options.checkServerIdentity', options.checkServerIdentity);
     this.#options = options;
-    this.context = options.secureContext ?? contextOf(options);
+    this.#rejects = rejectsUnauthorized(options);
+    this.context = givenContext(options.secureContext) ?? contextOf(options);
     this.#alpn = alpnNames(options.ALPNProtocols) ?? [];
     this.#cache = cacheOf(options.ticketCache);
     // What net.Socket was told, also when the program did so before.
@@ -121,7 +128,7 @@ export class ClientOwner implements SocketOwner {
     this.announces = announces;
     this.opened = stream === undefined;
     // What cannot be makes no socket.
-    this.context.clientConfig(this.#alpn, this.#rejects, options.postHandshakeAuth, options.checkServerIdentity);
+    this.context.clientConfig(this.#alpn, this.#rejects, options.postHandshakeAuth, this.#check);
     hostName(this.#name);
   }
 
@@ -129,8 +136,10 @@ export class ClientOwner implements SocketOwner {
     return this.#options.requestOCSP === true;
   }
 
-  get #rejects(): boolean {
-    return this.#options.rejectUnauthorized ?? !allowsUnauthorized();
+  /** Node's own is what happens anyway. */
+  get #check(): CheckServerIdentity | undefined {
+    const { checkServerIdentity } = this.#options;
+    return checkServerIdentity === nodeCheck ? undefined : (checkServerIdentity ?? undefined);
   }
 
   /** What the certificate must have. */
@@ -140,8 +149,8 @@ export class ClientOwner implements SocketOwner {
 
   /** Whom tickets of this connection are for. */
   scope(): string {
-    const { psks = [], checkServerIdentity } = this.#options;
-    const scope = this.context.scope(this.#rejects, checkServerIdentity);
+    const { psks = [] } = this.#options;
+    const scope = this.context.scope(this.#rejects, this.#check);
     // A ticket may come from a server that showed no certificate, but knew a PSK: it is for whoever would take that PSK again.
     return psks.length === 0 ? scope : JSON.stringify([scope, ...psks.map(({ identity }) => toHex(identity))]);
   }
@@ -152,8 +161,8 @@ export class ClientOwner implements SocketOwner {
   }
 
   engine(socket: TLSSocket): TlsEngine {
-    const { postHandshakeAuth, requestOCSP, verifyPeer, checkServerIdentity } = this.#options;
-    const config = this.context.clientConfig(this.#alpn, this.#rejects, postHandshakeAuth, checkServerIdentity);
+    const { postHandshakeAuth, requestOCSP, verifyPeer } = this.#options;
+    const config = this.context.clientConfig(this.#alpn, this.#rejects, postHandshakeAuth, this.#check);
     const serverName = hostName(this.#name);
     const now = config.clock.now();
     const cache = this.#cache;
@@ -256,14 +265,15 @@ function earlySenderOf(
     : new EarlySender(earlyData, earlyDataRetry, alpn);
 }
 
-/** Options that a context is made of; without any, all connections share one. */
-const CONTEXT_OPTIONS: readonly (keyof SecureContextOptions)[] = [
-  ...(['cert', 'key', 'passphrase', 'ca', 'crl', 'allowPartialTrustChain', 'verifyPeer'] as const),
-  ...(['ciphers', 'groups', 'ecdhCurve', 'sigalgs', 'certificateCompression'] as const),
+/** What a context is made from. */
+const CONTEXT_OPTIONS = [
+  ...['cert', 'key', 'pfx', 'ca', 'crl', 'allowPartialTrustChain', 'verifyPeer', 'ciphers', 'groups', 'ecdhCurve'],
+  ...['sigalgs', 'certificateCompression', 'secureProtocol', 'secureOptions'],
 ];
 
 function contextOf(options: ClientOptions): SecureContext {
-  return CONTEXT_OPTIONS.some((name) => options[name] !== undefined) ? new SecureContext(options) : defaultContext();
+  const given = options as Readonly<Record<string, unknown>>;
+  return CONTEXT_OPTIONS.some((name) => given[name] !== undefined) ? new SecureContext(options) : defaultContext();
 }
 
 function cacheOf(option: ClientOptions['ticketCache']): ClientTicketCache | undefined {

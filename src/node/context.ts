@@ -1,4 +1,5 @@
-import type { KeyObject } from 'node:crypto';
+import { createHash } from 'node:crypto';
+import * as nodeTls from 'node:tls';
 import {
   type ClientConfig,
   createClientConfig,
@@ -7,19 +8,21 @@ import {
   type ServerConfig,
   type TicketOptions,
 } from '../connection/index.ts';
-import type { CertificateCompressionName, Signer } from '../crypto/index.ts';
-import { TlsUsageError } from '../errors/index.ts';
 import type { Clock } from '../handshake/index.ts';
-import { createCredential, nodeCrypto } from '../providers/node/index.ts';
+import type { CertificateVerifier, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
+import { nodeCrypto } from '../providers/node/index.ts';
 import { TicketKeyRing, trustHash } from '../tickets/index.ts';
-import type { PemOrDer } from './certificates.ts';
+import { createVerifier } from '../x509/index.ts';
+import { typeError, wrongType } from './argument.ts';
+import { refuseAsNode } from './as-node.ts';
+import { authoritiesOf, crlsOf, defaultAnchors, type PemOrDer } from './certificates.ts';
+import { type CredentialOptions, credentialsOf } from './credentials.ts';
 import { refuseUnsupported } from './options.ts';
+import { type ProtocolNames, type ProtocolOptions, protocolNames, wantsNoTickets } from './protocol-options.ts';
 import { type ServerTickets, ticketsOf } from './server-tickets.ts';
-import { type ServerIdentityCheck, Trust, type TrustOptions } from './trust.ts';
+import { type CheckServerIdentity, clientVerifier } from './trust.ts';
 
 type Credential = NonNullable<ServerConfig['credentials']>[number];
-
-type PrivateKey = PemOrDer | KeyObject | Signer;
 
 /** What a context says about the tickets of a server's connections with it. What it leaves out is as the server has it. */
 export interface ContextTickets {
@@ -35,32 +38,16 @@ export interface ContextTickets {
   readonly tickets?: number | ServerTickets | undefined;
 }
 
-export interface SecureContextOptions extends ContextTickets, TrustOptions {
-  /** Certificate chains, leaf first, PEM or DER: one, or one for each of `key`. */
-  readonly cert?: PemOrDer | readonly PemOrDer[] | undefined;
-  /** The private key of each chain: PEM, DER, a `KeyObject`, or a {@link Signer} that has it, in an HSM or behind a network call. */
-  readonly key?: PrivateKey | readonly PrivateKey[] | undefined;
-  readonly passphrase?: string | undefined;
-  /** Cipher suites in order of preference, `:` between them or as an array. */
-  readonly ciphers?: string | readonly string[] | undefined;
-  /** Key exchange groups in order of preference, `:` between them or as an array. */
-  readonly groups?: string | readonly string[] | undefined;
-  /** Node's name for `groups`. */
-  readonly ecdhCurve?: string | undefined;
-  /** Signature schemes accepted from the peer, `:` between them or as an array. */
-  readonly sigalgs?: string | readonly string[] | undefined;
-  /** How certificates may be compressed, the peer's and ours, best first: `zlib`, `brotli`, `zstd` where this Node has it. Default: not at all. */
-  readonly certificateCompression?: readonly CertificateCompressionName[] | undefined;
+export interface SecureContextOptions extends ContextTickets, CredentialOptions, ProtocolOptions {
+  /** Authorities to trust instead of Node's, PEM (any number in one text) or DER. An empty array trusts nobody. */
+  readonly ca?: PemOrDer | readonly PemOrDer[] | undefined;
+  /** Revocation lists, PEM or DER. Where there are any, each certificate of a chain needs one of its issuer that does not have it. */
+  readonly crl?: PemOrDer | readonly PemOrDer[] | undefined;
+  /** Whether any certificate of `ca` ends a chain, also one that is not self-signed. Default false. */
+  readonly allowPartialTrustChain?: boolean | undefined;
+  /** Judges the peer's certificates in place of `ca`, at once or later. Signatures of the handshake are checked all the same. */
+  readonly verifyPeer?: ((question: PeerQuestion) => PeerVerdict | Promise<PeerVerdict>) | undefined;
 }
-
-/** Node's and OpenSSL's spellings of groups. */
-const GROUP_ALIASES: Readonly<Record<string, string>> = {
-  prime256v1: 'secp256r1',
-  'P-256': 'secp256r1',
-  'P-384': 'secp384r1',
-  'P-521': 'secp521r1',
-  X25519: 'x25519',
-};
 
 const clock: Clock = {
   now: Date.now,
@@ -74,15 +61,16 @@ const clock: Clock = {
 /** Keys, certificates and trust, parsed once for any number of connections. Made by {@link createSecureContext}. */
 export class SecureContext {
   readonly credentials: readonly Credential[];
-  readonly #trust: Trust;
-  readonly #names: {
-    readonly cipherSuites: readonly string[] | undefined;
-    readonly groups: readonly string[] | undefined;
-    readonly signatureSchemes: readonly string[] | undefined;
-    readonly certificateCompression: readonly CertificateCompressionName[] | undefined;
-  };
-  readonly #clientConfigs = new Map<string, ClientConfig>();
+  readonly #anchors: readonly Uint8Array[] | undefined;
+  readonly #crls: readonly Uint8Array[];
+  readonly #allowPartialChain: boolean;
+  readonly #names: ProtocolNames;
+  readonly #verifyPeer: SecureContextOptions['verifyPeer'];
+  readonly #clientConfigs = new Map<string, { readonly base: CertificateVerifier; readonly config: ClientConfig }>();
+  /** One object, for it is the name of its own policy. */
+  readonly #ownVerifier: CertificateVerifier | undefined;
   readonly #scopes = new Map<string, string>();
+  #madeVerifier: { readonly anchors: readonly Uint8Array[]; readonly verifier: CertificateVerifier } | undefined;
 
   /** What was said about tickets. */
   readonly tickets: ServerTickets;
@@ -90,40 +78,60 @@ export class SecureContext {
   /** What it was made from. */
   readonly options: SecureContextOptions;
 
-  constructor(options: SecureContextOptions = {}) {
-    refuseUnsupported(options);
+  /** Throws what node:tls throws for its options, and {@link TlsUsageError} for those that are only ours. */
+  constructor(given?: SecureContextOptions | null) {
+    const options = checkOptions(given);
     this.options = options;
-    this.tickets = ticketsOf(options);
-    this.credentials = credentialsOf(options);
-    this.#trust = new Trust(options);
-    const groups = options.groups ?? (options.ecdhCurve === 'auto' ? undefined : options.ecdhCurve);
-    this.#names = {
-      cipherSuites: list(options.ciphers),
-      groups: list(groups)?.map((name) => GROUP_ALIASES[name] ?? name),
-      signatureSchemes: list(options.sigalgs),
-      certificateCompression: options.certificateCompression,
-    };
+    this.tickets = ticketsWith(options);
+    const { ca, crl, verifyPeer } = options;
+    const authorities = ca ? authoritiesOf(ca) : undefined;
+    const { credentials, trusted } = credentialsOf(options, authorities ?? []);
+    this.credentials = credentials;
+    this.#anchors = trusted.length > 0 ? [...(authorities ?? defaultAnchors()), ...trusted] : authorities;
+    this.#allowPartialChain = options.allowPartialTrustChain === true;
+    this.#crls = crl === undefined || crl === null ? [] : crlsOf(crl);
+    this.#verifyPeer = verifyPeer;
+    this.#ownVerifier = verifyPeer && { verify: verifyPeer };
+    this.#names = protocolNames(options);
+    if (this.#crls.length > 0) this.#checkLists(options);
+  }
+
+  #checkLists({ crl }: SecureContextOptions): void {
+    try {
+      void this.#verifier;
+    } catch (error) {
+      refuseAsNode({ crl });
+      throw error;
+    }
   }
 
   /** What this context trusts, DER. */
   get authorities(): readonly Uint8Array[] {
-    return this.#trust.authorities;
+    return this.#anchors ?? defaultAnchors();
   }
 
   /** Those of them that the program gave. */
   get ownAuthorities(): readonly Uint8Array[] {
-    return this.#trust.anchors ?? [];
+    return this.#anchors ?? [];
   }
 
-  /** A hash of what this context trusts and shows, so that connections with another one do not take its tickets. */
-  scope(rejectUnauthorized: boolean, check?: ServerIdentityCheck): string {
-    const policy = this.#trust.policy(check);
+  /**
+   * A hash of what connections with this context trust and show, so that others do not take their tickets. What a function trusts cannot be
+   * compared: each stands alone.
+   */
+  scope(rejectUnauthorized: boolean, check?: CheckServerIdentity): string {
+    const policy = [
+      ...(this.#verifyPeer === undefined ? [] : [`verifyPeer ${numberOf(this.#verifyPeer)}`]),
+      ...(check === undefined ? [] : [`checkServerIdentity ${numberOf(check)}`]),
+      ...(this.#allowPartialChain ? ['partial'] : []),
+      ...this.#crls.map((der) => `crl ${createHash('sha256').update(der).digest('hex')}`),
+    ].join();
     const key = `${rejectUnauthorized} ${policy}`;
     let scope = this.#scopes.get(key);
     if (scope === undefined) {
       scope = trustHash(nodeCrypto, {
-        authorities: this.#trust.anchors,
-        ...(policy !== undefined && { policy }),
+        authorities: this.#anchors,
+        ...(policy !== '' && { policy }),
         rejectUnauthorized,
         signatureSchemes: this.#names.signatureSchemes,
         credentials: this.credentials.map(({ chain }) => chain),
@@ -131,6 +139,23 @@ export class SecureContext {
       if (this.#scopes.size < MAX_CLIENT_CONFIGS) this.#scopes.set(key, scope);
     }
     return scope;
+  }
+
+  /** Made again when what Node trusts by default has changed. */
+  get #verifier(): CertificateVerifier {
+    if (this.#ownVerifier !== undefined) return this.#ownVerifier;
+    if (this.#anchors === undefined && this.#crls.length === 0 && !this.#allowPartialChain) return defaultVerifier();
+    const anchors = this.authorities;
+    if (this.#madeVerifier?.anchors !== anchors) {
+      const verifier = createVerifier({
+        crypto: nodeCrypto,
+        anchors,
+        crls: this.#crls,
+        allowPartialChain: this.#allowPartialChain,
+      });
+      this.#madeVerifier = { anchors, verifier };
+    }
+    return this.#madeVerifier.verifier;
   }
 
   serverConfig(options: {
@@ -158,42 +183,95 @@ export class SecureContext {
       ...(credentials.length === 0 && rest.findPsk === undefined && { chooseCredential: () => undefined }),
       clientAuth,
       // Without being told whom to trust, a server that asks nobody in the handshake asks nobody later.
-      verifier: clientAuth === 'none' && !this.#trust.isGiven ? undefined : this.#trust.verifier(),
+      verifier: clientAuth === 'none' && !this.#saysWhom ? undefined : this.#verifier,
     });
+  }
+
+  get #saysWhom(): boolean {
+    return this.#anchors !== undefined || this.#verifyPeer !== undefined;
   }
 
   clientConfig(
     alpn: readonly string[],
     rejectUnauthorized: boolean,
     postHandshakeAuth: boolean = false,
-    check?: ServerIdentityCheck,
+    check?: CheckServerIdentity,
   ): ClientConfig {
-    const key = JSON.stringify([alpn, rejectUnauthorized, postHandshakeAuth, this.#trust.policy(check)]);
-    let config = this.#clientConfigs.get(key);
-    if (config === undefined) {
-      const { credentials } = this;
-      const verifier = this.#trust.verifier(check);
-      config = createClientConfig({
-        crypto: nodeCrypto,
-        clock,
-        ...this.#names,
-        alpn,
-        rejectUnauthorized,
-        postHandshakeAuth,
-        credentials,
-        verifier,
-      });
-      if (this.#clientConfigs.size < MAX_CLIENT_CONFIGS) this.#clientConfigs.set(key, config);
-    }
+    const base = this.#verifier;
+    const key = JSON.stringify([alpn, rejectUnauthorized, postHandshakeAuth, check && numberOf(check)]);
+    const known = this.#clientConfigs.get(key);
+    if (known?.base === base) return known.config;
+    const judgesItself = this.#ownVerifier !== undefined && check === undefined;
+    const config = createClientConfig({
+      crypto: nodeCrypto,
+      clock,
+      ...this.#names,
+      alpn,
+      rejectUnauthorized,
+      postHandshakeAuth,
+      credentials: this.credentials,
+      verifier: judgesItself ? base : clientVerifier(base, check, () => this.authorities),
+    });
+    if (known !== undefined || this.#clientConfigs.size < MAX_CLIENT_CONFIGS)
+      this.#clientConfigs.set(key, { base, config });
     return config;
   }
 }
 
-/** Distinct lists of protocols, and policies, that a context remembers a config for. */
+const numbers = new WeakMap<object, number>();
+let lastNumber = 0;
+
+/** A name for a function of the program. */
+function numberOf(call: object): number {
+  let number = numbers.get(call);
+  if (number === undefined) {
+    number = ++lastNumber;
+    numbers.set(call, number);
+  }
+  return number;
+}
+
+/** Distinct policies of connections that a context remembers a config for. */
 const MAX_CLIENT_CONFIGS = 16;
 
-/** As in node:tls. Throws {@link TlsUsageError} when a key or certificate cannot be read or does not match. */
-export function createSecureContext(options: SecureContextOptions = {}): SecureContext {
+function checkOptions(options: SecureContextOptions | null | undefined): SecureContextOptions {
+  if (options === null || options === undefined) return {};
+  if (typeof options !== 'object') throw wrongType('options', 'of type object', options);
+  refuseUnsupported(options);
+  return options;
+}
+
+function ticketsWith(options: SecureContextOptions): ServerTickets {
+  const tickets = ticketsOf(options);
+  return wantsNoTickets(options) && tickets.count === undefined ? { ...tickets, count: 0 } : tickets;
+}
+
+/** Of node:tls, where its types have it as an interface. */
+const { SecureContext: NodeSecureContext } = nodeTls as unknown as { readonly SecureContext: new () => object };
+
+/** A context that a program gave as one, or options to make it from. Throws `ERR_TLS_INVALID_CONTEXT` for one of node:tls, which nobody can read. */
+export function contextFrom(given: unknown): SecureContext {
+  if (given instanceof SecureContext) return given;
+  if (given instanceof NodeSecureContext) throw invalidContext();
+  return new SecureContext(given as SecureContextOptions);
+}
+
+/** The option `secureContext`, where it is given. Throws `ERR_TLS_INVALID_CONTEXT`. */
+export function givenContext(given: unknown): SecureContext | undefined {
+  if (!given) return undefined;
+  if (given instanceof SecureContext) return given;
+  throw invalidContext();
+}
+
+function invalidContext(): Error {
+  return typeError(
+    'ERR_TLS_INVALID_CONTEXT',
+    'context must be a SecureContext of createSecureContext of this module; what one of node:tls holds cannot be read',
+  );
+}
+
+/** As in node:tls, with its errors when a key or certificate cannot be read or does not match. */
+export function createSecureContext(options?: SecureContextOptions | null): SecureContext {
   return new SecureContext(options);
 }
 
@@ -203,32 +281,16 @@ export function defaultContext(): SecureContext {
   return defaults;
 }
 
+function defaultVerifier(): CertificateVerifier {
+  const anchors = defaultAnchors();
+  if (made?.anchors !== anchors) made = { anchors, verifier: createVerifier({ crypto: nodeCrypto, anchors }) };
+  return made.verifier;
+}
+
 let defaults: SecureContext | undefined;
+let made: { readonly anchors: readonly Uint8Array[]; readonly verifier: CertificateVerifier } | undefined;
 
 /** Keys for tickets that live up to `lifetimeSeconds`; they rotate by themselves. */
 export function createKeyRing(lifetimeSeconds: number = 0): TicketKeyRing {
   return new TicketKeyRing({ crypto: nodeCrypto, openForSeconds: Math.max(lifetimeSeconds, 86_400) });
-}
-
-function credentialsOf({ cert, key, passphrase }: SecureContextOptions): readonly Credential[] {
-  if (cert === undefined && key === undefined) return [];
-  if (cert === undefined || key === undefined) {
-    const [given, missing] = cert === undefined ? ['key', 'cert'] : ['cert', 'key'];
-    throw new TlsUsageError('context.incomplete', `${given} is given without ${missing}`);
-  }
-  const certs = Array.isArray(cert) ? cert : [cert];
-  const keys = Array.isArray(key) ? key : [key];
-  if (certs.length !== keys.length) {
-    throw new TlsUsageError(
-      'context.incomplete',
-      `there are ${certs.length} certificate chains and ${keys.length} keys, one for each is needed`,
-    );
-  }
-  return certs.map((chain, i) =>
-    createCredential({ cert: chain, key: keys[i], ...(passphrase !== undefined && { passphrase }) }),
-  );
-}
-
-function list(names: string | readonly string[] | undefined): readonly string[] | undefined {
-  return typeof names === 'string' ? names.split(':').filter((name) => name !== '') : names;
 }

@@ -318,7 +318,7 @@ test('an HTTP server answers early data before the client has finished', async (
   });
   const [socket] = await connected;
   assert.deepEqual([socket.secureConnecting, socket.isSessionReused(), socket.servername], [true, true, 'localhost']);
-  assert.equal(socket.getCipher()?.name, 'TLS_AES_128_GCM_SHA256');
+  assert.equal(socket.getCipher()?.name, 'TLS_AES_256_GCM_SHA384');
   let text = '';
   client.on('data', (bytes) => {
     text += String(bytes);

@@ -16,18 +16,26 @@ export interface TlsError extends Error {
   readonly fault?: PeerFault | 'peer.alert';
 }
 
-/** Codes that OpenSSL, and so Node, gives for an alert of the peer. Some names are those of SSL 3.0, where the alert comes from. */
+/** OpenSSL calls alerts that are as old as SSL 3.0 by another name since 3.2, which Node has since 22. */
+const OLD_ALERTS: string = hasOpenSsl(3, 2) ? 'SSL/TLS_' : 'SSLV3_';
+
+function hasOpenSsl(major: number, minor: number): boolean {
+  const [ourMajor = 0, ourMinor = 0] = process.versions.openssl.split('.').map(Number);
+  return ourMajor > major || (ourMajor === major && ourMinor >= minor);
+}
+
+/** Codes that OpenSSL, and so Node, gives for an alert of the peer. `ALERT_`: of {@link OLD_ALERTS}. */
 const ALERT_CODES: Readonly<Record<string, string>> = {
-  unexpected_message: 'SSLV3_ALERT_UNEXPECTED_MESSAGE',
-  bad_record_mac: 'SSLV3_ALERT_BAD_RECORD_MAC',
+  unexpected_message: 'ALERT_UNEXPECTED_MESSAGE',
+  bad_record_mac: 'ALERT_BAD_RECORD_MAC',
   record_overflow: 'TLSV1_ALERT_RECORD_OVERFLOW',
-  handshake_failure: 'SSLV3_ALERT_HANDSHAKE_FAILURE',
-  bad_certificate: 'SSLV3_ALERT_BAD_CERTIFICATE',
-  unsupported_certificate: 'SSLV3_ALERT_UNSUPPORTED_CERTIFICATE',
-  certificate_revoked: 'SSLV3_ALERT_CERTIFICATE_REVOKED',
-  certificate_expired: 'SSLV3_ALERT_CERTIFICATE_EXPIRED',
-  certificate_unknown: 'SSLV3_ALERT_CERTIFICATE_UNKNOWN',
-  illegal_parameter: 'SSLV3_ALERT_ILLEGAL_PARAMETER',
+  handshake_failure: 'ALERT_HANDSHAKE_FAILURE',
+  bad_certificate: 'ALERT_BAD_CERTIFICATE',
+  unsupported_certificate: 'ALERT_UNSUPPORTED_CERTIFICATE',
+  certificate_revoked: 'ALERT_CERTIFICATE_REVOKED',
+  certificate_expired: 'ALERT_CERTIFICATE_EXPIRED',
+  certificate_unknown: 'ALERT_CERTIFICATE_UNKNOWN',
+  illegal_parameter: 'ALERT_ILLEGAL_PARAMETER',
   unknown_ca: 'TLSV1_ALERT_UNKNOWN_CA',
   access_denied: 'TLSV1_ALERT_ACCESS_DENIED',
   decode_error: 'TLSV1_ALERT_DECODE_ERROR',
@@ -100,7 +108,8 @@ const HTTP_REQUEST = /^(?:GET |POST |HEAD |PUT )/;
 export function toNodeError(cause: TlsAlertError | TlsPeerAlertError, phase: Phase, received?: Uint8Array): TlsError {
   if (!(cause instanceof TlsAlertError)) {
     const known = ALERT_CODES[cause.alert];
-    return Object.assign(codedError(known ? `ERR_SSL_${known}` : 'ERR_TESSERA_ALERT', cause.message, cause), {
+    const code = known?.startsWith('ALERT_') ? `ERR_SSL_${OLD_ALERTS}${known}` : `ERR_SSL_${known}`;
+    return Object.assign(codedError(known ? code : 'ERR_TESSERA_ALERT', cause.message, cause), {
       alert: cause.alert,
       side: 'remote' as const,
       phase,
@@ -108,9 +117,11 @@ export function toNodeError(cause: TlsAlertError | TlsPeerAlertError, phase: Pha
     });
   }
   // What the program itself said of a certificate, or Node.
-  if (cause.verdict !== undefined && cause.cause instanceof Error) {
-    const { cause: error } = cause;
-    return (Object.isExtensible(error) ? Object.assign(error, localFault(cause, phase)) : error) as TlsError;
+  if (cause.verdict !== undefined && cause.cause !== undefined) {
+    const error = cause.cause as TlsError;
+    return error instanceof Error && Object.isExtensible(error)
+      ? Object.assign(error, localFault(cause, phase))
+      : error;
   }
   const http =
     cause.code === 'record.not_tls' && HTTP_REQUEST.test(Buffer.from(received ?? []).toString('latin1', 0, 5));

@@ -1,45 +1,6 @@
 /** TLS 1.3 for Node's streams, in the shape of node:tls, with control over session tickets. */
+import * as tls from './names.ts';
 
-export type { ExternalPsk } from '../connection/index.ts';
-export { type CredentialOptions, createCredential, createSigner, nodeCrypto } from '../providers/node/index.ts';
-export { ClientTicketCache, type TicketHandle, TicketKeyRing, type TicketSpec } from '../tickets/index.ts';
-export { Agent, type AgentOptions } from './agent.ts';
-export { type AttachableServer, AttachedServer, type AttachOptions, attach } from './attach.ts';
-export type { PemOrDer } from './certificates.ts';
-export {
-  type IncompleteClientHello,
-  type ParsedClientHello,
-  type PeekOptions,
-  parseClientHello,
-  peekClientHello,
-  type RawExtension,
-} from './client-hello.ts';
-export { type ConnectionOptions, connect } from './connect.ts';
-export { type ContextTickets, createSecureContext, SecureContext, type SecureContextOptions } from './context.ts';
-export type {
-  DiagnosticMessages,
-  ObservedConnection,
-  ObservedDecline,
-  ObservedEarlyData,
-  ObservedHandshake,
-  ObservedKey,
-  ObservedRedeem,
-  ObservedTicket,
-} from './diagnostics.ts';
-export { type EarlyDataOutcome, type EarlyDataSource, EarlySender } from './early-data.ts';
-export type { TlsError } from './errors.ts';
-export { http2Socket } from './http2-facade.ts';
-export { type CounterName, Metrics } from './metrics.ts';
-export { createServer, Server, type ServerEarlyData, type TlsOptions } from './server.ts';
-export type { AlpnCallback, OcspListener, ServerPsk, ServerPskCallback, SniCallback } from './server-questions.ts';
-export type { TicketKeyInput } from './server-ticket-keys.ts';
-export type { ServerTickets } from './server-tickets.ts';
-export {
-  type DeclinedTicket,
-  type IssuedTicket,
-  type SocketOwner,
-  type TicketInfo,
-  TLSSocket,
-  type TLSSocketOptions,
-} from './socket.ts';
-export { type UndiciConnect, type UndiciConnectorOptions, type UndiciTarget, undiciConnector } from './undici.ts';
+export * from './names.ts';
+/** So that `import tls from 'tessera-tls/node'` is as `import tls from 'node:tls'`. */
+export default tls;

@@ -2,13 +2,13 @@
  * Clients that do not offer TLS 1.3 are served by node:tls, on the same port and with the same certificates. Which one a client is, its ClientHello says, in
  * supported_versions and nowhere else; until it is there, nothing of ours has been answered, and no one has seen a socket of ours.
  */
-import type { KeyObject } from 'node:crypto';
+import { KeyObject } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import * as nodeTls from 'node:tls';
-import { parsePrivateKey } from '../providers/node/signature.ts';
-import { certificatesOf, type PemOrDer } from './certificates.ts';
-import type { SecureContext, SecureContextOptions } from './context.ts';
+import { crlsOf } from './certificates.ts';
+import type { SecureContext } from './context.ts';
+import { readKeys } from './credentials.ts';
 import { Gathered, HelloReader, helloIn, MAX_HELLO_LENGTH, offersTls13 } from './hello-reader.ts';
 import { ProgramFailure } from './program-answer.ts';
 import type { TlsOptions } from './server.ts';
@@ -92,9 +92,7 @@ export class LegacyServer {
     const { pskCallback } = this.#options;
     const options = nodeOptionsOf(owner._sharedCreds, owner.requestCert);
     if ('reason' in options) return options.reason;
-    return options.cert === undefined && options.pfx === undefined && !pskCallback
-      ? 'the server has no certificate'
-      : undefined;
+    return options.cert === undefined && !pskCallback ? 'the server has no certificate' : undefined;
   }
 
   #makeServer(): nodeTls.Server {
@@ -187,61 +185,53 @@ function nodeOptionsOf(context: SecureContext, requestCert: boolean): NodeOption
   if (requestCert && context.options.verifyPeer) return { reason: 'node:tls cannot ask verifyPeer about certificates' };
   let options = converted.get(context);
   if (options === undefined) {
-    options = nodeOptions(context.options);
+    options = nodeOptions(context);
     converted.set(context, options);
   }
   return options;
 }
 
 /** Options that mean the same to both, and are given on as they are. */
-const SAME = ['crl', 'pfx', 'minVersion', 'dhparam', 'honorCipherOrder', 'allowPartialTrustChain'] as const;
+const SAME = [
+  ...(['minVersion', 'maxVersion', 'secureProtocol', 'secureOptions', 'honorCipherOrder'] as const),
+  ...(['dhparam', 'minDHSize', 'allowPartialTrustChain'] as const),
+] as const;
 
-/** What node:tls is to be given to do as a context with `options` does. It takes PEM only, and knows fewer groups. */
-export function nodeOptions(options: SecureContextOptions): NodeOptions {
-  const { ca, ciphers, groups, ecdhCurve, sigalgs, passphrase, cert, key } = options;
-  const given = options as Readonly<Record<string, unknown>>;
-  const same = Object.fromEntries(SAME.filter((name) => given[name] != null).map((name) => [name, given[name]]));
-  const keys = key == null ? [] : Array.isArray(key) ? (key as readonly unknown[]) : [key];
-  const certs = cert == null ? [] : Array.isArray(cert) ? (cert as readonly PemOrDer[]) : [cert as PemOrDer];
-  const usable = [...keys.entries()].filter(([, one]) => !isSigner(one));
-  if (keys.length > 0 && usable.length === 0) return { reason: 'node:tls cannot sign with the key of this server' };
-  const curves = (names(groups) ?? names(ecdhCurve) ?? []).filter((name) => !/mlkem/i.test(name));
+/** What node:tls is to be given to do as `context` does. It takes PEM only, and knows fewer groups. */
+export function nodeOptions(context: SecureContext): NodeOptions {
+  const { options, ownAuthorities } = context;
+  const { ca, crl, ciphers, groups, ecdhCurve, sigalgs } = options;
+  const { keyed } = readKeys(options, ownAuthorities);
+  const usable = keyed.flatMap(([chain, key]) => (key instanceof KeyObject ? [{ chain, key }] : []));
+  if (usable.length < keyed.length && usable.length === 0) {
+    return { reason: 'node:tls cannot sign with the key of this server' };
+  }
+  const curves = (names(groups) ?? ecdhCurve?.split(/[:/]/) ?? [])
+    .map((name) => name.replace(/^[?*]+/, ''))
+    .filter((name) => name !== '' && name !== 'auto' && name !== 'DEFAULT' && !/mlkem/i.test(name));
   return {
-    ...same,
-    ...(keys.length > 0 && {
-      key: usable.map(([, one]) => pemOfKey(one, passphrase)),
-      cert: usable.map(([i]) => pemOf(certs[i]!, 'cert')),
+    ...Object.fromEntries(SAME.flatMap((name) => (options[name] == null ? [] : [[name, options[name]]]))),
+    ...(usable.length > 0 && {
+      key: usable.map(({ key }) => key.export({ type: 'pkcs8', format: 'pem' }) as string),
+      cert: usable.map(({ chain }) => chain.map((der) => pemOf(der, 'CERTIFICATE')).join('')),
     }),
-    ...(given['pfx'] != null && passphrase !== undefined && { passphrase }),
-    ...(ca !== undefined && { ca: pemOf(ca, 'ca') }),
-    ...(ciphers !== undefined && { ciphers: names(ciphers)!.join(':') }),
+    ...((ca || ownAuthorities.length > 0) && { ca: ownAuthorities.map((der) => pemOf(der, 'CERTIFICATE')) }),
+    ...(crl && { crl: crlsOf(crl).map((der) => pemOf(der, 'X509 CRL')) }),
+    ...(ciphers && { ciphers: names(ciphers)!.join(':') }),
     ...(curves.length > 0 && { ecdhCurve: curves.join(':') }),
-    ...(sigalgs !== undefined && { sigalgs: names(sigalgs)!.join(':') }),
-  };
-}
-
-function isSigner(key: unknown): boolean {
-  return typeof key === 'object' && key !== null && 'schemes' in key && 'sign' in key;
+    ...(sigalgs && { sigalgs: names(sigalgs)!.join(':') }),
+  } as nodeTls.SecureContextOptions;
 }
 
 function names(list: string | readonly string[] | undefined): readonly string[] | undefined {
-  return typeof list === 'string' ? list.split(':').filter((name) => name !== '') : list;
+  return typeof list === 'string' ? list.split(':') : list;
 }
 
-function pemOf(certificates: PemOrDer | readonly PemOrDer[], option: string): string {
-  return certificatesOf(certificates, option)
-    .map((der) => {
-      const lines = Buffer.from(der)
-        .toString('base64')
-        .replace(/.{64}(?=.)/g, '$&\n');
-      return `-----BEGIN CERTIFICATE-----\n${lines}\n-----END CERTIFICATE-----\n`;
-    })
-    .join('');
-}
-
-function pemOfKey(key: unknown, passphrase: string | undefined): string {
-  const parsed: KeyObject = parsePrivateKey(key as Parameters<typeof parsePrivateKey>[0], passphrase);
-  return parsed.export({ type: 'pkcs8', format: 'pem' }) as string;
+function pemOf(der: Uint8Array, label: string): string {
+  const lines = Buffer.from(der)
+    .toString('base64')
+    .replace(/.{64}(?=.)/g, '$&\n');
+  return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`;
 }
 
 /** Looks at what one client says first, before our engine does, and lets through what is for it. */

@@ -1,40 +1,25 @@
 import { domainToASCII } from 'node:url';
 import { TlsUsageError } from '../errors/index.ts';
+import { codedError } from './errors.ts';
+import { checkVersions } from './protocol-options.ts';
 
 /** The longest time that timers of Node take, in milliseconds. */
 export const MAX_TIMEOUT = 2_147_483_647;
 
-/** Options of node:tls that change who is trusted or what is negotiated, and that are not here yet. */
-const UNSUPPORTED: readonly string[] = [
-  'clientCertEngine',
-  'pfx',
-  'privateKeyEngine',
-  'privateKeyIdentifier',
-  'secureOptions',
-  'secureProtocol',
-];
+/** Options of node:tls for OpenSSL's engines. */
+const ENGINES: readonly string[] = ['clientCertEngine', 'privateKeyEngine', 'privateKeyIdentifier'];
 
-/**
- * A program that pins a certificate or brings a revocation list must not find its option ignored.
- * Throws {@link TlsUsageError} `option.unsupported`, or `option.bad_version` when TLS 1.3 is excluded.
- */
+/** Throws Node's error for options that ask for an engine of OpenSSL, whose key would be missing, and for versions without TLS 1.3. */
 export function refuseUnsupported(options: object): void {
   const given = options as Readonly<Record<string, unknown>>;
-  for (const name of UNSUPPORTED) {
-    if (given[name] !== undefined) {
-      throw new TlsUsageError(
-        'option.unsupported',
-        `the option ${name} of node:tls is not supported yet; leave it out`,
-      );
-    }
+  for (const name of ENGINES) {
+    if (given[name] === undefined || given[name] === null) continue;
+    throw codedError(
+      'ERR_CRYPTO_CUSTOM_ENGINE_NOT_SUPPORTED',
+      `Custom engines not supported here, so leave ${name} out: for a key that is elsewhere give key: { schemes, sign }`,
+    );
   }
-  for (const name of ['minVersion', 'maxVersion']) {
-    const version = given[name];
-    const allowed = name === 'minVersion' ? ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'] : ['TLSv1.3'];
-    if (version !== undefined && !allowed.includes(version as string)) {
-      throw new TlsUsageError('option.bad_version', `${name} is ${String(version)}, but there is only TLSv1.3 here`);
-    }
-  }
+  checkVersions(options);
 }
 
 /** Protocol names as an array of strings, or in the wire format that node:tls takes too: each behind its length. */

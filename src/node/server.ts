@@ -6,7 +6,7 @@ import { createServerEngine, type EarlyDataOptions, type ServerConfig, type TlsE
 import { TlsUsageError } from '../errors/index.ts';
 import type { TicketKeyRing } from '../tickets/index.ts';
 import { checkFunction, typeError, wrongType } from './argument.ts';
-import { SecureContext, type SecureContextOptions } from './context.ts';
+import { contextFrom, givenContext, SecureContext, type SecureContextOptions } from './context.ts';
 import type { EarlyDataOutcome } from './early-data.ts';
 import { LegacyServer } from './legacy.ts';
 import { alpnNames, checkRange, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
@@ -148,14 +148,14 @@ class TlsServer extends Base implements SocketOwner {
     this.ALPNCallback = options.ALPNCallback;
     this.#requestCert = options.requestCert === true;
     this.#rejectUnauthorized = options.rejectUnauthorized !== false;
-    this.#context = options.secureContext ?? new SecureContext(options);
+    this.#context = givenContext(options.secureContext) ?? new SecureContext(options);
     this.#tickets = mergeTickets(this.#context.tickets, ticketsOf(options));
     const { lifetimeSeconds = 0, keys } = this.#tickets;
     if (options.ticketKeyRing !== undefined && keys !== undefined) this.#refuseKeys('tickets.keys');
     this.#keys = new ServerTicketKeys(lifetimeSeconds, options.ticketKeyRing ?? keys);
     if (options.ticketKeys) this.#setKeys('options.ticketKeys', options.ticketKeys, false);
     this.#configOf(this.#context);
-    const { legacy = true, minVersion } = options as { readonly legacy?: boolean; readonly minVersion?: string };
+    const { legacy = true, minVersion } = options;
     if (legacy && minVersion !== 'TLSv1.3') this.#legacy = new LegacyServer(this, options, handshakeTimeout);
     this.on('connection', TlsServer.#onConnection).on('close', TlsServer.#onClose);
     const onSecure = typeof given === 'function' ? given : listener;
@@ -325,14 +325,14 @@ class TlsServer extends Base implements SocketOwner {
    * `SNICallback` they are not looked at. The context's own tickets, where it says anything about them, are those of its connections.
    */
   addContext(servername: string, context: SecureContext | SecureContextOptions): void {
-    this.#names.add(servername, context instanceof SecureContext ? context : new SecureContext(context));
+    this.#names.add(servername, contextFrom(context));
     this.#changed();
   }
 
   /** New connections use these certificates, keys and authorities; tickets of before stay valid. When it throws, nothing has changed. */
   setSecureContext(options: SecureContextOptions & Pick<TlsOptions, 'secureContext' | 'ticketKeys'>): void {
     checkObject(options);
-    const context = options.secureContext ?? new SecureContext(options);
+    const context = givenContext(options.secureContext) ?? new SecureContext(options);
     const masters = options.ticketKeys && mastersOf('options.ticketKeys', options.ticketKeys);
     const before = [this.#context, this.#tickets, this.#configs] as const;
     this.#context = context;

@@ -242,9 +242,12 @@ describe('errors', () => {
     near.other!.push(forged);
     await Promise.all([closed(client), closed(server)]);
     const code = 'ERR_SSL_DECRYPTION_FAILED_OR_BAD_RECORD_MAC';
-    const told = 'ERR_SSL_SSLV3_ALERT_BAD_RECORD_MAC';
+    const told = /^ERR_SSL_(SSLV3|SSL\/TLS)_ALERT_BAD_RECORD_MAC$/; // of which OpenSSL is Node's
+    assert.match(String((seen['client']![0] as { code: string }).code), told);
     assert.deepEqual(seen, {
-      client: [{ code: told, alert: 'bad_record_mac', side: 'remote', phase: 'open' }],
+      client: [
+        { code: (seen['client']![0] as { code: string }).code, alert: 'bad_record_mac', side: 'remote', phase: 'open' },
+      ],
       server: [{ code, alert: 'bad_record_mac', side: 'local', phase: 'open' }],
     });
   });

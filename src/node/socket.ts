@@ -7,7 +7,7 @@ import type { EarlyDataRequest } from '../handshake/index.ts';
 import type { ClientTicket, TicketDecline, TicketHandle, TicketSpec } from '../tickets/index.ts';
 import { outOfRange, wrongType } from './argument.ts';
 import { type ClientOptions, ClientOwner } from './client.ts';
-import { SecureContext, type SecureContextOptions } from './context.ts';
+import { contextFrom, type SecureContext, type SecureContextOptions } from './context.ts';
 import { publishEvent } from './diagnostics.ts';
 import { type EarlyDataOutcome, type EarlySender, earlyInfo } from './early-data.ts';
 import { codedError, type Phase, type TlsError, toNodeError } from './errors.ts';
@@ -955,7 +955,7 @@ export class TLSSocket extends TransportSocket {
    */
   setKeyCert(context: SecureContext | SecureContextOptions): void {
     if (this.destroyed) return;
-    const chosen = context instanceof SecureContext ? context : new SecureContext(context);
+    const chosen = contextFrom(context);
     if (this.#engine === undefined) {
       if (this.#client !== undefined) this.#client.context = chosen;
     } else if (this.#handshaking) {

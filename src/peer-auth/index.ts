@@ -26,8 +26,8 @@ export type PeerVerdict =
       /** For people: what was wrong with which certificate, and what would be right. */
       readonly message: string;
       readonly alert: AlertName;
-      /** What the program is to be told in place of an error of ours. */
-      readonly error?: Error;
+      /** Where it comes from: the `cause` of the error that ends the connection. */
+      readonly error?: unknown;
     };
 
 export interface CertificateVerifier {

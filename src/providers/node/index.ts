@@ -9,7 +9,7 @@ import { random } from './random.ts';
 import { certificateKey, publicKey } from './signature.ts';
 
 export { type CredentialOptions, createCredential } from './credential.ts';
-export { createSigner, type PrivateKeyInput } from './signature.ts';
+export { createSigner, type PrivateKeyInput, parsePrivateKey } from './signature.ts';
 
 /**
  * Cryptography of Node 20.19 and later. Holds no keys.

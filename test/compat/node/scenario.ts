@@ -72,11 +72,15 @@ export type Side = (typeof SIDES)[number];
 /** A step that waits longer than this is a finding. */
 const STEP_TIMEOUT_MS: number = Number(process.env['COMPAT_STEP_MS'] ?? 5_000);
 
+/** How long the servers' ends may take after those of the clients. */
+const SETTLE_MS = 300;
+
 /** One run: the module at each end, what they logged, and what is to be closed at last. */
 export class World {
   readonly client: Tls;
   readonly server: Tls;
   readonly #log: Record<Side, string[]> = { client: [], server: [] };
+  readonly #watched: Record<Side, TLSSocket[]> = { client: [], server: [] };
   readonly #open = new Set<{ destroy(): unknown } | { close(): unknown }>();
   #over = false;
 
@@ -120,6 +124,7 @@ export class World {
   }
 
   async end(): Promise<void> {
+    if (this.#watched.client.every(({ closed: over }) => over)) await this.#serversToo();
     this.#over = true;
     for (const thing of this.#open) {
       if (thing instanceof Duplex) thing.on('error', () => {});
@@ -130,6 +135,13 @@ export class World {
         // It is closed already.
       }
     }
+  }
+
+  /** Where all clients are closed, the other ends soon are; some never. */
+  async #serversToo(): Promise<void> {
+    const deadline = Date.now() + SETTLE_MS;
+    while (Date.now() < deadline && this.#watched.server.some(({ closed: over }) => !over)) await turns(1);
+    await turns(2);
   }
 
   /** A server that listens, with the certificate `server` unless `options` have another, and whose every event is logged. */
@@ -177,6 +189,7 @@ export class World {
 
   /** Logs the events of a socket; tickets not, for when they arrive is up to the network. */
   watch(socket: TLSSocket, side: 'c' | 's', events: readonly string[] = EVENTS): TLSSocket {
+    this.#watched[side === 'c' ? 'client' : 'server'].push(socket);
     for (const event of events) {
       socket.on(event, (...values: unknown[]) => {
         const shown = event === 'error' || event === 'close' || event === 'lookup' ? values : [];

@@ -169,8 +169,9 @@ export const information: readonly Scenario[] = [
       ];
       const ask = (when: string): void => {
         for (const method of questions) {
-          if (method !== 'isSessionReused' || when === 'at once')
-            w.try(`${when} ${method}`, () => (socket as unknown as Named)[method]!());
+          // Node 24 and 26 crash when asked for the key's info too soon.
+          const skipped = when === 'at once' ? 'getEphemeralKeyInfo' : 'isSessionReused';
+          if (method !== skipped) w.try(`${when} ${method}`, () => (socket as unknown as Named)[method]!());
         }
         if (when === 'at once')
           w.try(`${when} exportKeyingMaterial`, () => socket.exportKeyingMaterial(10, 'label', Buffer.alloc(0)));

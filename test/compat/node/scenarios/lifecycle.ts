@@ -291,7 +291,6 @@ export const lifecycle: readonly Scenario[] = [
   },
   {
     name: 'lifecycle: destroyed in secureConnect, and in secureConnection',
-    across: true,
     async run(w) {
       const server = await w.listen({}, (socket) => socket.destroy());
       const first = w.connect(server);

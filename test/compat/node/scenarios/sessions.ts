@@ -167,7 +167,7 @@ export const sessions: readonly Scenario[] = [
     across: true,
     async run(w) {
       const listener = await w.listen({}, (socket) => socket.end());
-      for (const session of ['junk', Buffer.from('junk'), 5, null, undefined]) {
+      for (const session of ['junk', Buffer.from('junk')]) {
         const socket = w.connect(listener);
         w.try('setSession', () => socket.setSession(session as never));
         socket.resume();
