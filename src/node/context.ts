@@ -19,7 +19,7 @@ import { authoritiesOf, crlsOf, defaultAnchors, type PemOrDer } from './certific
 import { type CredentialOptions, credentialsOf } from './credentials.ts';
 import { refuseUnsupported } from './options.ts';
 import { type ProtocolNames, type ProtocolOptions, protocolNames, wantsNoTickets } from './protocol-options.ts';
-import type { TicketKeyInput } from './server-ticket-keys.ts';
+import { mastersOf, type TicketKeyInput } from './server-ticket-keys.ts';
 import { type ServerTickets, ticketsOf } from './server-tickets.ts';
 import { type CheckServerIdentity, clientVerifier } from './trust.ts';
 
@@ -86,6 +86,7 @@ export class SecureContext {
     const options = checkOptions(given);
     this.options = options;
     this.tickets = ticketsWith(options);
+    if (options.ticketKeys) mastersOf('options.ticketKeys', options.ticketKeys);
     const { ca, crl, verifyPeer } = options;
     const authorities = ca ? authoritiesOf(ca) : undefined;
     const { credentials, trusted } = credentialsOf(options, authorities ?? []);
@@ -241,10 +242,6 @@ function checkOptions(options: SecureContextOptions | null | undefined): SecureC
   if (options === null || options === undefined) return {};
   if (typeof options !== 'object') throw wrongType('options', 'of type object', options);
   refuseUnsupported(options);
-  const { ticketKeys } = options;
-  if (ticketKeys && !Array.isArray(ticketKeys) && (ticketKeys as ArrayBufferView).byteLength !== 80) {
-    refuseAsNode({ ticketKeys });
-  }
   return options;
 }
 
