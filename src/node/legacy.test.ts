@@ -413,13 +413,15 @@ test('an attached http server: old clients, with keep-alive timeouts and closing
 });
 
 test('what node:tls is given: keys and certificates in PEM, groups that it knows', () => {
-  const signer = createSigner(known.keyPem);
-  const { key, cert, ecdhCurve, ca } = nodeOptions({
-    key: [known.keyPem, signer],
-    cert: [known.certificate, own.certificate],
-    ca: own.certificate,
-    groups: ['X25519MLKEM768', 'x25519', 'secp256r1'],
-  }) as Record<string, unknown>;
+  const signer = createSigner(other.keyPem);
+  const { key, cert, ecdhCurve, ca } = nodeOptions(
+    ourTls.createSecureContext({
+      key: [known.keyPem, signer],
+      cert: [known.certificate, other.certificate],
+      ca: own.certificate,
+      groups: ['X25519MLKEM768', 'x25519', 'secp256r1'],
+    }),
+  ) as Record<string, unknown>;
   assert.deepEqual(
     (cert as string[]).map((text) => text.trim()),
     [known.certificatePem.trim()],

@@ -6,10 +6,9 @@ import { KeyObject } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import * as nodeTls from 'node:tls';
-import { types } from 'node:util';
-import { parsePrivateKey } from '../providers/node/signature.ts';
-import { bytesOf } from './argument.ts';
-import type { SecureContext, SecureContextOptions } from './context.ts';
+import { crlsOf } from './certificates.ts';
+import type { SecureContext } from './context.ts';
+import { readKeys } from './credentials.ts';
 import { Gathered, HelloReader, helloIn, MAX_HELLO_LENGTH, offersTls13 } from './hello-reader.ts';
 import { ProgramFailure } from './program-answer.ts';
 import type { TlsOptions } from './server.ts';
@@ -93,9 +92,7 @@ export class LegacyServer {
     const { pskCallback } = this.#options;
     const options = nodeOptionsOf(owner._sharedCreds, owner.requestCert);
     if ('reason' in options) return options.reason;
-    return options.cert === undefined && options.pfx === undefined && !pskCallback
-      ? 'the server has no certificate'
-      : undefined;
+    return options.cert === undefined && !pskCallback ? 'the server has no certificate' : undefined;
   }
 
   #makeServer(): nodeTls.Server {
@@ -188,7 +185,7 @@ function nodeOptionsOf(context: SecureContext, requestCert: boolean): NodeOption
   if (requestCert && context.options.verifyPeer) return { reason: 'node:tls cannot ask verifyPeer about certificates' };
   let options = converted.get(context);
   if (options === undefined) {
-    options = nodeOptions(context.options);
+    options = nodeOptions(context);
     converted.set(context, options);
   }
   return options;
@@ -196,67 +193,45 @@ function nodeOptionsOf(context: SecureContext, requestCert: boolean): NodeOption
 
 /** Options that mean the same to both, and are given on as they are. */
 const SAME = [
-  'crl',
-  'pfx',
-  'passphrase',
-  'minVersion',
-  'dhparam',
-  'honorCipherOrder',
-  'allowPartialTrustChain',
+  ...(['minVersion', 'maxVersion', 'secureProtocol', 'secureOptions', 'honorCipherOrder'] as const),
+  ...(['dhparam', 'minDHSize', 'allowPartialTrustChain'] as const),
 ] as const;
 
-/** What node:tls is to be given to do as a context with `options` does. It takes PEM only, and knows fewer groups. */
-export function nodeOptions(options: SecureContextOptions): NodeOptions {
-  const { ca, cert, key, ciphers, groups, ecdhCurve, sigalgs } = options;
-  const given = options as Readonly<Record<string, unknown>>;
-  const same = Object.fromEntries(SAME.filter((name) => given[name] != null).map((name) => [name, given[name]]));
-  const [keys, certs] = [listOf(key), listOf(cert)];
-  // A signer is for the chain at its place.
-  const isUsable = (_: unknown, i: number): boolean => !isSigner(keys[i]);
-  if (keys.length > 0 && keys.every(isSigner)) return { reason: 'node:tls cannot sign with the key of this server' };
-  const curves = (names(groups) ?? names(ecdhCurve) ?? []).filter((name) => !/mlkem/i.test(name));
+/** What node:tls is to be given to do as `context` does. It takes PEM only, and knows fewer groups. */
+export function nodeOptions(context: SecureContext): NodeOptions {
+  const { options, ownAuthorities } = context;
+  const { ca, crl, ciphers, groups, ecdhCurve, sigalgs } = options;
+  const { keyed } = readKeys(options, ownAuthorities);
+  const usable = keyed.flatMap(([chain, key]) => (key instanceof KeyObject ? [{ chain, key }] : []));
+  if (usable.length < keyed.length && usable.length === 0) {
+    return { reason: 'node:tls cannot sign with the key of this server' };
+  }
+  const curves = (names(groups) ?? ecdhCurve?.split(/[:/]/) ?? [])
+    .map((name) => name.replace(/^[?*]+/, ''))
+    .filter((name) => name !== '' && name !== 'auto' && name !== 'DEFAULT' && !/mlkem/i.test(name));
   return {
-    ...same,
-    ...(keys.length > 0 && { key: keys.filter(isUsable).map(pemOfKey) as string[] }),
-    ...(certs.length > 0 && { cert: certs.filter(isUsable).map((one) => pemOf(one, 'CERTIFICATE') as string) }),
-    ...(ca != null && { ca: listOf(ca).map((one) => pemOf(one, 'CERTIFICATE') as string) }),
-    ...(ciphers !== undefined && { ciphers: names(ciphers)!.join(':') }),
+    ...Object.fromEntries(SAME.flatMap((name) => (options[name] == null ? [] : [[name, options[name]]]))),
+    ...(usable.length > 0 && {
+      key: usable.map(({ key }) => key.export({ type: 'pkcs8', format: 'pem' }) as string),
+      cert: usable.map(({ chain }) => chain.map((der) => pemOf(der, 'CERTIFICATE')).join('')),
+    }),
+    ...((ca || ownAuthorities.length > 0) && { ca: ownAuthorities.map((der) => pemOf(der, 'CERTIFICATE')) }),
+    ...(crl && { crl: crlsOf(crl).map((der) => pemOf(der, 'X509 CRL')) }),
+    ...(ciphers && { ciphers: names(ciphers)!.join(':') }),
     ...(curves.length > 0 && { ecdhCurve: curves.join(':') }),
-    ...(sigalgs !== undefined && { sigalgs: names(sigalgs)!.join(':') }),
-  };
-}
-
-function listOf(option: unknown): readonly unknown[] {
-  if (!option) return [];
-  return Array.isArray(option) ? option : [option];
-}
-
-function isSigner(key: unknown): boolean {
-  return typeof key === 'object' && key !== null && 'schemes' in key && 'sign' in key;
+    ...(sigalgs && { sigalgs: names(sigalgs)!.join(':') }),
+  } as nodeTls.SecureContextOptions;
 }
 
 function names(list: string | readonly string[] | undefined): readonly string[] | undefined {
-  return typeof list === 'string' ? list.split(':').filter((name) => name !== '') : list;
+  return typeof list === 'string' ? list.split(':') : list;
 }
 
-/** First byte of what is DER. */
-const SEQUENCE = 0x30;
-
-/** DER as PEM, and anything else as it is. */
-function pemOf(input: unknown, label: string): unknown {
-  if (!ArrayBuffer.isView(input)) return input;
-  const bytes = Buffer.from(input.buffer, input.byteOffset, input.byteLength);
-  if (bytes[0] !== SEQUENCE) return input;
-  const lines = bytes.toString('base64').replace(/.{64}(?=.)/g, '$&\n');
+function pemOf(der: Uint8Array, label: string): string {
+  const lines = Buffer.from(der)
+    .toString('base64')
+    .replace(/.{64}(?=.)/g, '$&\n');
   return `-----BEGIN ${label}-----\n${lines}\n-----END ${label}-----\n`;
-}
-
-function pemOfKey(key: unknown): unknown {
-  if (types.isCryptoKey(key)) return pemOfKey(KeyObject.from(key));
-  if (key instanceof KeyObject) return key.export({ type: 'pkcs8', format: 'pem' });
-  if (ArrayBuffer.isView(key) && new Uint8Array(key.buffer, key.byteOffset, 1)[0] === SEQUENCE)
-    return pemOfKey(parsePrivateKey(bytesOf('key', key), undefined));
-  return key;
 }
 
 /** Looks at what one client says first, before our engine does, and lets through what is for it. */

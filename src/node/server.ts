@@ -155,7 +155,7 @@ class TlsServer extends Base implements SocketOwner {
     this.#keys = new ServerTicketKeys(lifetimeSeconds, options.ticketKeyRing ?? keys);
     if (options.ticketKeys) this.#setKeys('options.ticketKeys', options.ticketKeys, false);
     this.#configOf(this.#context);
-    const { legacy = true, minVersion } = options as { readonly legacy?: boolean; readonly minVersion?: string };
+    const { legacy = true, minVersion } = options;
     if (legacy && minVersion !== 'TLSv1.3') this.#legacy = new LegacyServer(this, options, handshakeTimeout);
     this.on('connection', TlsServer.#onConnection).on('close', TlsServer.#onClose);
     const onSecure = typeof given === 'function' ? given : listener;
