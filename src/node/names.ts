@@ -1,6 +1,7 @@
 /** The names of `tessera-tls/node`. */
 
 export type {
+  Certificate,
   CipherNameAndProtocol,
   DetailedPeerCertificate,
   EphemeralKeyInfo,
@@ -53,6 +54,7 @@ export { type CounterName, Metrics } from './metrics.ts';
 export {
   CLIENT_RENEG_LIMIT,
   CLIENT_RENEG_WINDOW,
+  type CommonConnectionOptions,
   checkServerIdentity,
   convertALPNProtocols,
   DEFAULT_ECDH_CURVE,

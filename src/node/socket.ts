@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP, Socket } from 'node:net';
 import { addAbortSignal, type Duplex } from 'node:stream';
+import type { DetailedPeerCertificate } from 'node:tls';
 import type { ConnectionInfo, EarlyDataStatus, TlsEngine, TlsEvent } from '../connection/index.ts';
 import { TlsAlertError, type TlsPeerAlertError, TlsUsageError } from '../errors/index.ts';
 import type { EarlyDataRequest } from '../handshake/index.ts';
@@ -147,6 +148,10 @@ interface ClientSide extends SocketOwner {
   scope(): string;
   engine(socket: TLSSocket): TlsEngine;
 }
+
+/** What Node gives although its types do not say so: with them, programs that compile with node:tls would not compile with us. */
+const NULL = null as never;
+const UNDEFINED = undefined as never;
 
 type WriteCallback = (error?: Error | null) => void;
 /** Chunks of this mean length fill records by themselves, and copying them together would only cost time. */
@@ -808,10 +813,10 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** `{ name, standardName, version }` of the cipher suite; `undefined` before the handshake, `null` once destroyed. */
-  getCipher(): { name: string; standardName: string; version: 'TLSv1.3' } | null | undefined {
-    if (this.destroyed) return null;
+  getCipher(): { name: string; standardName: string; version: 'TLSv1.3' } {
+    if (this.destroyed) return NULL;
     const name = this.#info?.cipherSuiteName;
-    return name === undefined ? undefined : { name, standardName: name, version: 'TLSv1.3' };
+    return name === undefined ? UNDEFINED : { name, standardName: name, version: 'TLSv1.3' };
   }
 
   /**
@@ -824,22 +829,22 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** `ECDSA+SHA256`, …: signature algorithms that both sides take. Empty where nobody was asked for a signature. `null` once destroyed. */
-  getSharedSigalgs(): string[] | null {
-    return this.destroyed ? null : (this.#info?.sharedSignatureSchemes ?? []).map(sigalgName);
+  getSharedSigalgs(): string[] {
+    return this.destroyed ? NULL : (this.#info?.sharedSignatureSchemes ?? []).map(sigalgName);
   }
 
   /** The verify_data of the Finished that this side sent; `undefined` before the handshake, `null` once destroyed. */
-  getFinished(): Buffer | null | undefined {
+  getFinished(): Buffer | undefined {
     return this.#proof('finished');
   }
 
   /** The verify_data of the Finished of the peer; `undefined` before the handshake, `null` once destroyed. */
-  getPeerFinished(): Buffer | null | undefined {
+  getPeerFinished(): Buffer | undefined {
     return this.#proof('peerFinished');
   }
 
-  #proof(which: 'finished' | 'peerFinished'): Buffer | null | undefined {
-    if (this.destroyed) return null;
+  #proof(which: 'finished' | 'peerFinished'): Buffer | undefined {
+    if (this.destroyed) return NULL;
     const bytes = this.#info?.[which];
     return bytes === undefined || bytes.length === 0 ? undefined : Buffer.from(bytes);
   }
@@ -848,8 +853,10 @@ export class TLSSocket extends TransportSocket {
    * The peer's certificate as `X509Certificate.toLegacyObject()` gives it, also after a resumption; with `detailed` also `issuerCertificate`,
    * and so on to the root. `{}` when it showed none or before the handshake, `null` once destroyed.
    */
-  getPeerCertificate(detailed: boolean = false): LegacyCertificate | null {
-    if (this.destroyed) return null;
+  getPeerCertificate(detailed: true): DetailedPeerCertificate;
+  getPeerCertificate(detailed?: boolean): LegacyCertificate;
+  getPeerCertificate(detailed: boolean = false): LegacyCertificate {
+    if (this.destroyed) return NULL;
     const chain = this.#info?.peer.chain ?? [];
     if (chain.length === 0) return {} as LegacyCertificate;
     if (!detailed) return legacyCertificate(chain[0]!);
@@ -864,8 +871,8 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** The certificate of this side, as {@link TLSSocket.getPeerCertificate} gives that of the peer. */
-  getCertificate(): LegacyCertificate | null {
-    if (this.destroyed) return null;
+  getCertificate(): LegacyCertificate {
+    if (this.destroyed) return NULL;
     const own = this.#ownCertificate;
     return own === undefined ? ({} as LegacyCertificate) : legacyCertificate(own);
   }
@@ -903,8 +910,8 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** Client: the newest ticket as an opaque, secret Buffer for the `session` option; it stays on the socket. `undefined` until one has arrived, `null` once destroyed. */
-  getSession(): Buffer | null | undefined {
-    if (this.destroyed) return null;
+  getSession(): Buffer | undefined {
+    if (this.destroyed) return NULL;
     const ticket = this.#tickets?.at(-1);
     return ticket === undefined ? undefined : this.#sessionOf(ticket);
   }
@@ -916,8 +923,8 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** Client: the newest ticket as it came over the wire; of no use to resume with. `null` once destroyed. */
-  getTLSTicket(): Buffer | null | undefined {
-    if (this.destroyed) return null;
+  getTLSTicket(): Buffer | undefined {
+    if (this.destroyed) return NULL;
     const ticket = this.#tickets?.at(-1)?.ticket;
     return ticket === undefined ? undefined : Buffer.from(ticket);
   }

@@ -1,4 +1,4 @@
-import type { Socket } from 'node:net';
+import type { Socket, SocketReadyState } from 'node:net';
 import { Duplex, type DuplexOptions } from 'node:stream';
 import { typeError, wrongType } from './argument.ts';
 
@@ -71,7 +71,7 @@ export abstract class TransportSocket extends Duplex {
     return this.destroyed || (this._transport.pending ?? false);
   }
 
-  get readyState(): string {
+  get readyState(): SocketReadyState {
     if (this.connecting) return 'opening';
     if (this.readable) return this.writable ? 'open' : 'readOnly';
     return this.writable ? 'writeOnly' : 'closed';
@@ -84,8 +84,8 @@ export abstract class TransportSocket extends Duplex {
   }
 
   /** Bytes that were written and have not gone to the transport yet. `undefined` once destroyed. */
-  get bufferSize(): number | undefined {
-    return this.destroyed ? undefined : this.writableLength;
+  get bufferSize(): number {
+    return this.destroyed ? (undefined as never) : this.writableLength; // which Node's types do not tell
   }
 
   get remoteAddress(): string | undefined {
@@ -100,20 +100,22 @@ export abstract class TransportSocket extends Duplex {
     return this._transport.remoteFamily;
   }
 
-  get localAddress(): string | undefined {
-    return this._transport.localAddress;
+  // Of these three Node's types say that they are there or not, which no getter can say.
+  get localAddress(): string {
+    return this._transport.localAddress as string;
   }
 
-  get localPort(): number | undefined {
-    return this._transport.localPort;
+  get localPort(): number {
+    return this._transport.localPort as number;
   }
 
-  get localFamily(): string | undefined {
-    return this._transport.localFamily;
+  get localFamily(): string {
+    return this._transport.localFamily as string;
   }
 
-  get autoSelectFamilyAttemptedAddresses(): string[] | undefined {
-    return this._transport.autoSelectFamilyAttemptedAddresses;
+  /** `undefined` where Node has tried none. */
+  get autoSelectFamilyAttemptedAddresses(): string[] {
+    return this._transport.autoSelectFamilyAttemptedAddresses as string[];
   }
 
   address(): ReturnType<Socket['address']> | Record<string, never> {
