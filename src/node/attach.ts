@@ -99,6 +99,10 @@ export class AttachedServer extends Server {
     this.#begun(socket);
   }
 
+  override onHandOver(transport: Duplex): void {
+    this.#begun(transport);
+  }
+
   #secured(socket: TLSSocket): void {
     this.#done(socket);
     Object.assign(socket, { server: this.#http }); // node:http2 before Node 24 reads it when it falls back to HTTP/1.1

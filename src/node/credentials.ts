@@ -54,34 +54,40 @@ export function credentialsOf(options: CredentialOptions, authorities: readonly 
   try {
     return readCredentials(options, authorities);
   } catch (error) {
-    if (isForNode(cert) && isForNode(key)) refuseAsNode({ cert, key, passphrase });
+    if (isForNode(cert) && isForNode(key)) refuseAsNode({ cert, key, passphrase }, error);
     throw error;
   }
 }
 
-function readCredentials(
+function readCredentials(options: CredentialOptions, authorities: readonly Uint8Array[]): Credentials {
+  const { keyed, trusted } = readKeys(options, authorities);
+  return { credentials: keyed.map(([cert, key]) => createCredential({ cert, key })), trusted };
+}
+
+type KeyedChain = readonly [chain: readonly Uint8Array[], key: KeyObject | Signer];
+
+/** The chains, each with its key, and what else `pfx` brought. */
+export function readKeys(
   { cert, key, pfx, passphrase }: CredentialOptions,
   authorities: readonly Uint8Array[],
-): Credentials {
+): { readonly keyed: readonly KeyedChain[]; readonly trusted: readonly Uint8Array[] } {
   const secret = passphrase ?? undefined;
-  const chains = listOf(cert).map((one) => certificatesOf(one, 'cert'));
+  const chains = listOf(cert).map((one) => certificatesOf(one, 'cert:'));
   const keys = listOf(key).map((one) => keyOf(one, secret));
-  const credentials: Credential[] = pairs(chains, keys).map(([chain, signer]) =>
-    createCredential({
-      cert: chain.length > 1 ? chain : [...chain, ...issuersOf(chain[0]!, authorities)],
-      key: signer,
-    }),
-  );
+  const keyed: KeyedChain[] = pairs(chains, keys).map(([chain, signer]) => [
+    chain.length > 1 ? chain : [...chain, ...issuersOf(chain[0]!, authorities)],
+    signer,
+  ]);
   const trusted: Uint8Array[] = [];
   for (const one of listOf(pfx)) {
     const { key: own, certificates } = readPkcs12(...pfxOf(one, secret));
     const leaf = certificates.find((der) => new X509Certificate(der).checkPrivateKey(own));
     if (leaf === undefined) throw mismatch();
     const others = certificates.filter((der) => der !== leaf);
-    credentials.push(createCredential({ cert: [leaf, ...issuersOf(leaf, others)], key: own }));
+    keyed.push([[leaf, ...issuersOf(leaf, others)], own]);
     trusted.push(...others);
   }
-  return { credentials, trusted };
+  return { keyed, trusted };
 }
 
 function listOf<T>(option: T | readonly T[] | undefined): readonly T[] {
@@ -114,7 +120,7 @@ function isSigner(key: unknown): key is Signer {
 function pairs(
   chains: readonly (readonly Uint8Array[])[],
   keys: readonly (KeyObject | Signer)[],
-): (readonly [chain: readonly Uint8Array[], key: KeyObject | Signer])[] {
+): readonly KeyedChain[] {
   const leaves = chains.map((chain) => new X509Certificate(chain[0]!));
   const local = keys.filter((key) => key instanceof KeyObject);
   const used = new Set<KeyObject | Signer>();
@@ -129,15 +135,27 @@ function pairs(
   }
   const signers = keys.filter((key) => !(key instanceof KeyObject));
   const inStep = keys.length === chains.length;
-  return chains.flatMap((chain, i) => {
+  const paired = chains.flatMap((chain, i) => {
     const own = keys[i];
     const key = found[i] ?? (inStep ? (own instanceof KeyObject ? undefined : own) : signers.shift());
-    return key === undefined ? [] : [[chain, key] as const];
+    return key === undefined ? [] : [{ pair: [chain, key] as const, rank: rankOf(leaves[i]!) }];
   });
+  return paired.sort((a, b) => a.rank - b.rank).map(({ pair }) => pair);
+}
+
+/** Kinds of keys as OpenSSL prefers them where a client takes several. */
+const KINDS: readonly (string | undefined)[] = ['ec', 'ed25519', 'ed448', 'rsa-pss', 'rsa'];
+
+function rankOf({ publicKey }: X509Certificate): number {
+  const rank = KINDS.indexOf(publicKey.asymmetricKeyType);
+  return rank < 0 ? KINDS.length : rank;
 }
 
 function mismatch(): TlsUsageError {
-  return new TlsUsageError('credential.key_mismatch', 'key: it is not that of the first certificate in cert');
+  return new TlsUsageError(
+    'credential.key_mismatch',
+    'key: expected the private key of the first certificate in cert, but it belongs to none of them',
+  );
 }
 
 /** Node's servers send no more. */

@@ -192,3 +192,14 @@ export function offersTls13(message: Uint8Array, format: HelloFormat): boolean |
     throw error;
   }
 }
+
+/** The whole ClientHello at the beginning of `bytes`, when it is there in one record. {@link HelloReader} is for all other cases. */
+export function helloIn(bytes: Uint8Array): Uint8Array | undefined {
+  const start = RECORD_HEADER_LENGTH;
+  if (bytes.length < start + MESSAGE_HEADER_LENGTH || bytes[0] !== ContentType.handshake || bytes[1] !== 3)
+    return undefined;
+  if (bytes[start] !== HandshakeType.client_hello) return undefined;
+  const length = MESSAGE_HEADER_LENGTH + ((bytes[start + 1]! << 16) | (bytes[start + 2]! << 8) | bytes[start + 3]!);
+  const available = Math.min((bytes[3]! << 8) | bytes[4]!, bytes.length - start);
+  return length > available ? undefined : bytes.subarray(start, start + length);
+}

@@ -8,6 +8,7 @@ import type { TicketKeyRing } from '../tickets/index.ts';
 import { checkFunction, typeError, wrongType } from './argument.ts';
 import { contextFrom, givenContext, SecureContext, type SecureContextOptions } from './context.ts';
 import type { EarlyDataOutcome } from './early-data.ts';
+import { LegacyServer } from './legacy.ts';
 import { alpnNames, checkRange, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
 import { ClusterMember, type ServerData, serverData } from './server-cluster.ts';
 import { ServerNames } from './server-names.ts';
@@ -54,6 +55,12 @@ export interface TlsOptions extends SecureContextOptions, ServerOpts {
   readonly pskCallback?: ServerPskCallback | undefined;
   /** Of TLS 1.2, so without effect. */
   readonly pskIdentityHint?: string | undefined;
+  /**
+   * `true` (default): clients that do not offer TLS 1.3 are served by node:tls, with the same certificates, names, protocols and events; the socket of
+   * `secureConnection` is node's own then, and has nothing of ours. `false`, or a `minVersion` of TLSv1.3: they are refused with protocol_version; so they are,
+   * whatever this says, where node:tls cannot sign with the `key`, or clients are asked for certificates that `verifyPeer` judges.
+   */
+  readonly legacy?: boolean | undefined;
   /** The pauseOnConnect of net.Server: sockets are paused until the program resumes them. The handshake is not. */
   readonly pauseOnConnect?: boolean | undefined;
   /** Shared with others who have the same: 48 bytes as from {@link Server.getTicketKeys}, 80, or several, of which the first seals. */
@@ -123,6 +130,7 @@ class TlsServer extends Base implements SocketOwner {
   readonly #pausesSockets: boolean;
   readonly #names = new ServerNames<SecureContext>();
   readonly #keys: ServerTicketKeys;
+  readonly #legacy: LegacyServer | undefined;
   #cluster: ClusterMember | undefined;
   #context: SecureContext;
   #tickets: ServerTickets;
@@ -156,6 +164,8 @@ class TlsServer extends Base implements SocketOwner {
     this.#keys = new ServerTicketKeys(lifetimeSeconds, options.ticketKeyRing ?? keys);
     if (options.ticketKeys) this.#setKeys('options.ticketKeys', options.ticketKeys, false);
     this.#configOf(this.#context);
+    const { legacy = true, minVersion } = options;
+    if (legacy && minVersion !== 'TLSv1.3') this.#legacy = new LegacyServer(this, options, handshakeTimeout);
     this.on('connection', TlsServer.#onConnection).on('close', TlsServer.#onClose);
     const onSecure = typeof given === 'function' ? given : listener;
     if (onSecure) this.on('secureConnection', onSecure);
@@ -164,7 +174,13 @@ class TlsServer extends Base implements SocketOwner {
   static readonly #onConnection = function (this: TlsServer, transport: Duplex): void {
     let socket: TLSSocket | undefined;
     const config = this.#configWith(this.#configOf(this.#context), () => socket!);
-    socket = new TLSSocket(transport, { engine: createServerEngine(config), owner: this, ...this.#socketOptions });
+    const gate = this.#legacy?.gate();
+    socket = new TLSSocket(transport, {
+      engine: createServerEngine(config),
+      owner: this,
+      gate,
+      ...this.#socketOptions,
+    });
     (socket as { server?: TlsServer }).server = this;
     // As in node:tls: a client that breaks off must not end a program that did not expect it.
     socket.on('error', ignore);
@@ -248,7 +264,7 @@ class TlsServer extends Base implements SocketOwner {
 
   /** Of the name's context; `undefined`: that of the server. */
   #configFor(serverName: string | undefined): ServerConfig | undefined {
-    const context = serverName ? this.#names.find(serverName) : undefined;
+    const context = serverName ? this.contextFor(serverName) : undefined;
     return context && this.#configOf(context);
   }
 
@@ -268,6 +284,7 @@ class TlsServer extends Base implements SocketOwner {
 
   #changed(): void {
     this.#configs = new WeakMap();
+    this.#legacy?.changed();
   }
 
   /** Whether clients are asked for a certificate, from the next connection on. */
@@ -386,11 +403,21 @@ class TlsServer extends Base implements SocketOwner {
     this.#cluster = ClusterMember.join(this.#keys, data);
   }
 
+  /** Not for programs: of {@link TlsServer.addContext}. */
+  contextFor(serverName: string): SecureContext | undefined {
+    return this.#names.find(serverName);
+  }
+
+  /** For subclasses: node:tls handshakes with an old client on `transport`, which {@link TlsServer.onAccept} told of before. */
+  onHandOver(_transport: Duplex): void {}
+
   onSecure(socket: TLSSocket): void {
     this.emit('secureConnection', socket);
   }
 
   onFailure(socket: TLSSocket, error: Error): undefined {
+    const reason = this.#legacy?.reasonFor(socket);
+    if (reason !== undefined) error.message += `, and node:tls does not serve it: ${reason}`;
     void socket.remoteAddress; // which net.Socket remembers from now on, for logs
     socket.destroy();
     this.emit('tlsClientError', error, socket);

@@ -422,7 +422,7 @@ describe('failing', () => {
   });
 
   test('a TLS 1.2 client is told protocol_version', async (t) => {
-    const errors = await failure(t, { server: 'ours', client: 'node' }, {}, {
+    const errors = await failure(t, { server: 'ours', client: 'node' }, { legacy: false }, {
       maxVersion: 'TLSv1.2',
       minVersion: 'TLSv1.2',
     } as ConnectionOptions);

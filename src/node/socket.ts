@@ -135,6 +135,12 @@ export interface EngineSocketOptions
   readonly owner?: SocketOwner | undefined;
   /** Server: `event` (default): as `earlyData` events; `stream`: as what is read first, before the client is known to be there. */
   readonly deliverEarlyData?: 'event' | 'stream' | undefined;
+  /** Server: looks at what the client says first, and gives what is for the engine. It may take the transport, see {@link TLSSocket.handOver}. */
+  readonly gate?: Gate | undefined;
+}
+
+interface Gate {
+  pass(socket: TLSSocket, bytes: Uint8Array): Uint8Array | undefined;
 }
 
 /** Of a client: what is there to be changed until its handshake begins. */
@@ -180,6 +186,8 @@ export class TLSSocket extends TransportSocket {
   #handshaking = true;
   #earlySender: EarlySender | undefined;
   readonly #streamsEarlyData: boolean;
+  #gate: Gate | undefined;
+  #handedOver = false;
   #earlyRequest: EarlyDataRequest | undefined;
   /** Written before there could be any writing. */
   #held: readonly Uint8Array[] | undefined;
@@ -242,6 +250,7 @@ export class TLSSocket extends TransportSocket {
     this.#owner = owner;
     this.#client = owner instanceof ClientOwner ? owner : undefined;
     this.#streamsEarlyData = deliverEarlyData === 'stream';
+    this.#gate = (options as EngineSocketOptions).gate;
     stream.allowHalfOpen = true; // close_notify decides which direction is over, not the FIN beneath it
     this.#transport.setNoDelay?.(true);
     stream.on('error', TLSSocket.#onTransportError).on('close', TLSSocket.#onTransportClose);
@@ -328,8 +337,18 @@ export class TLSSocket extends TransportSocket {
   }
 
   #receive(bytes: Uint8Array): void {
-    const engine = this.#engine!;
     if (this.destroyed) return;
+    if (this.#gate === undefined) this.#receiveNow(bytes);
+    else {
+      const passed = this.#gate.pass(this, bytes);
+      if (passed === undefined) return;
+      this.#gate = undefined;
+      this.#receiveNow(passed);
+    }
+  }
+
+  #receiveNow(bytes: Uint8Array): void {
+    const engine = this.#engine!;
     this.touch();
     // While the engine waits for an answer, say of a key in an HSM, the peer's bytes had better wait in the kernel.
     if (!engine.wantsInput && !engine.readClosed) this.#pause();
@@ -727,7 +746,8 @@ export class TLSSocket extends TransportSocket {
       .off('end', TLSSocket.#onTransportEnd)
       .off('connect', TLSSocket.#onTransportConnect);
     // A peer that does not read would keep the alert, and with it the transport, waiting for ever.
-    if (this.#alertSent && !transport.writableNeedDrain) transport.end(() => transport.destroy());
+    if (this.#handedOver) this.#letGo();
+    else if (this.#alertSent && !transport.writableNeedDrain) transport.end(() => transport.destroy());
     else transport.destroy();
     const waiting = this.#written ?? this.#final;
     this.#written = undefined;
@@ -736,6 +756,16 @@ export class TLSSocket extends TransportSocket {
     waiting?.(error ?? codedError('ERR_STREAM_DESTROYED', 'Cannot call write after a stream was destroyed'));
     callback(error);
     process.nextTick(TLSSocket.#emitClose, this, this.#failed || error !== null); // after `error`, and saying whether there was one, as net.Socket does
+  }
+
+  /** Not for programs: gives the transport, as it was and paused, to somebody else. Nothing but `close` comes from this socket any more. */
+  handOver(): Duplex {
+    const transport = this.#transport;
+    this.#handedOver = true;
+    transport.allowHalfOpen = this.allowHalfOpen;
+    transport.pause();
+    this.destroy();
+    return transport;
   }
 
   /** Nothing of ours stays on a stream of the program. Until it is closed, an error of its own must find somebody. */

@@ -4,8 +4,9 @@ import type { SecureContextOptions, TlsOptions } from 'node:tls';
 import { ca, closed, either, fixture, identity, type Scenario } from '../scenario.ts';
 
 /** A server with such a context, and what its client sees of it. */
-function form(name: string, options: () => TlsOptions): Scenario {
+function form(name: string, options: () => TlsOptions, more: Partial<Scenario> = {}): Scenario {
   return {
+    ...more,
     name: `context: ${name}`,
     across: true,
     async run(w) {
@@ -49,14 +50,34 @@ export const contexts: readonly Scenario[] = [
   form('an encrypted key', () => ({ cert, key: encrypted, passphrase: 'secret' })),
   form('an encrypted key as object', () => ({ cert, key: [{ pem: encrypted, passphrase: 'secret' }] })),
   form('a passphrase for a key that needs none', () => ({ cert, key, passphrase: 'secret' })),
-  form('keys and certificates of two kinds', () => ({
-    cert: [identity('rsa').cert, cert],
-    key: [identity('rsa').key, key],
-  })),
-  form('keys and certificates of two kinds, not in the same order', () => ({
-    cert: [identity('rsa').cert, cert],
-    key: [key, identity('rsa').key],
-  })),
+  form(
+    'keys and certificates of two kinds',
+    () => ({
+      cert: [identity('rsa').cert, cert],
+      key: [identity('rsa').key, key],
+    }),
+    {
+      differs: {
+        reason: 'of the certificates that the client takes, the first is shown',
+        lines: /^leaf/,
+        ours: /^leaf .*emailAddress/,
+      },
+    },
+  ),
+  form(
+    'keys and certificates of two kinds, not in the same order',
+    () => ({
+      cert: [identity('rsa').cert, cert],
+      key: [key, identity('rsa').key],
+    }),
+    {
+      differs: {
+        reason: 'of the certificates that the client takes, the first is shown',
+        lines: /^leaf/,
+        ours: /^leaf .*emailAddress/,
+      },
+    },
+  ),
   form('the chain in the certificate', () => ({ cert: cert + ca, key })),
   form('PFX', () => ({ pfx: fixture('server.pfx'), passphrase: 'secret' })),
   form('PFX without passphrase', () => ({ pfx: fixture('server-open.pfx') })),
@@ -94,6 +115,7 @@ export const contexts: readonly Scenario[] = [
   },
   {
     name: 'context: of createSecureContext, for both ends',
+    differs: { reason: 'a server takes the option secureContext, too', lines: /./, ours: /^secureConnection/ },
     across: true,
     async run(w) {
       const server = await w.serve(
@@ -108,6 +130,11 @@ export const contexts: readonly Scenario[] = [
   },
   {
     name: 'context: cipher suites and groups that both have, and have not',
+    differs: {
+      reason: 'ML-KEM is there in all releases, and told as by Node 24, without a `size`',
+      lines: /^group/,
+      ours: /^group .*X25519MLKEM768/,
+    },
     across: true,
     async run(w) {
       for (const [server, client] of [
@@ -120,7 +147,6 @@ export const contexts: readonly Scenario[] = [
         [{ ecdhCurve: 'P-384' }, { ecdhCurve: 'P-256:P-384' }],
         [{ ecdhCurve: 'P-521' }, { ecdhCurve: 'P-256' }],
         [{ ecdhCurve: 'X25519' }, {}],
-        [{ sigalgs: 'rsa_pss_rsae_sha256' }, {}],
         [{}, { sigalgs: 'rsa_pss_rsae_sha256' }],
       ] as const) {
         const listener = await w.listen({ minVersion: 'TLSv1.3', ...server });
