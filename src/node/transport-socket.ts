@@ -33,6 +33,7 @@ export interface TransportSocket {
  * A Duplex on top of another one, its transport, with everything of `net.Socket` that makes sense there: what the transport is able to do is
  * its own affair, and what it is not able to do has no effect.
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: Duplex has `end`, with a narrower type than net.Socket
 export abstract class TransportSocket extends Duplex {
   /** What carries the bytes. Not for programs. */
   protected readonly _transport: Transport;
