@@ -21,15 +21,28 @@ function chainsOf(context: SecureContext): string[][] {
   return context.credentials.map(({ chain }) => chain.map(nameOf));
 }
 
-/** Which error, in words and codes that programs know. */
-function refusal(make: () => unknown): readonly unknown[] {
+interface Refusal {
+  readonly name: string;
+  readonly code: string | undefined;
+  readonly words: string;
+}
+
+/** Which error. Words of node:tls may be followed by more of ours. */
+function refusal(make: () => unknown): Refusal | undefined {
   try {
     make();
   } catch (error) {
     const { name, code, message } = error as Error & { code?: string };
-    return [name, code, message.replaceAll(': ', ' ').split(' ').slice(0, 3).join(' ')];
+    return { name, code, words: message };
   }
-  return ['none'];
+  return undefined;
+}
+
+function assertAsNode(ours: Refusal | undefined, node: Refusal | undefined): void {
+  assert.deepEqual([ours?.name, ours?.code], [node?.name, node?.code]);
+  if (node === undefined) return;
+  const first = node.words.split(' ').slice(0, 3).join(' ');
+  assert.ok(ours!.words.startsWith(first), `${ours!.words}\n${node.words}`);
 }
 
 const AS_NODE: Readonly<Record<string, object>> = {
@@ -90,7 +103,7 @@ const AS_NODE: Readonly<Record<string, object>> = {
 
 for (const [what, options] of Object.entries(AS_NODE)) {
   test(`createSecureContext says of ${what} what node:tls says`, () => {
-    assert.deepEqual(
+    assertAsNode(
       refusal(() => createSecureContext(options as SecureContextOptions)),
       refusal(() => nodeTls.createSecureContext(options)),
     );
@@ -102,7 +115,7 @@ test('certificate compression is checked as Node 24 does it', () => {
     const ours = refusal(() => createSecureContext({ certificateCompression }));
     if (RELEASE >= 24) {
       const options = { certificateCompression } as object;
-      assert.deepEqual(
+      assertAsNode(
         ours,
         refusal(() => nodeTls.createSecureContext(options)),
       );
@@ -262,5 +275,4 @@ test('sessions are kept apart by whom the client trusts', () => {
   scopes.push(contexts[0]!.scope(true, () => undefined));
   assert.equal(new Set(scopes).size, scopes.length);
   assert.equal(contexts[0]!.scope(true, check), createSecureContext().scope(true, check));
-  assert.equal(contexts[0]!.scope(true, nodeTls.checkServerIdentity), contexts[0]!.scope(true));
 });

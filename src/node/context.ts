@@ -86,8 +86,7 @@ export class SecureContext {
     const options = checkOptions(given);
     this.options = options;
     this.tickets = ticketsWith(options);
-    const { ticketKeys } = options as { readonly ticketKeys?: unknown };
-    if (ticketKeys) mastersOf('options.ticketKeys', ticketKeys as TicketKeyInput);
+    if (options.ticketKeys) mastersOf('options.ticketKeys', options.ticketKeys);
     const { ca, crl, verifyPeer } = options;
     const authorities = ca ? authoritiesOf(ca) : undefined;
     const { credentials, trusted } = credentialsOf(options, authorities ?? []);
@@ -243,10 +242,6 @@ function checkOptions(options: SecureContextOptions | null | undefined): SecureC
   if (options === null || options === undefined) return {};
   if (typeof options !== 'object') throw wrongType('options', 'of type object', options);
   refuseUnsupported(options);
-  const { ticketKeys } = options;
-  if (ticketKeys && !Array.isArray(ticketKeys) && (ticketKeys as ArrayBufferView).byteLength !== 80) {
-    refuseAsNode({ ticketKeys });
-  }
   return options;
 }
 
