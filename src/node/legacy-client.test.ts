@@ -301,6 +301,13 @@ test('the second connection fails, is destroyed, or takes too long', async (t) =
   const first = await failure(connect({ ...trusting(), port: refused.port, legacy: true }));
   assert.equal(first.code, 'ECONNRESET');
 
+  const gone = createTcp((socket) => {
+    gone.close();
+    socket.once('data', () => socket.end(alert(70)));
+  });
+  const nowhere = await failure(connect({ ...trusting(), port: await listen(t, gone), legacy: true }));
+  assert.deepEqual([nowhere.code, nowhere.syscall], ['ECONNREFUSED', 'connect']);
+
   let second: (() => void) | undefined;
   let connections = 0;
   const silent = createTcp((socket) => {
