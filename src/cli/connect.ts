@@ -1,6 +1,7 @@
 import { chmodSync, readFileSync, writeFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { toHex } from '../bytes/index.ts';
+import { certificatesOf } from '../node/certificates.ts';
 import {
   type ConnectionOptions,
   createSecureContext,
@@ -115,6 +116,7 @@ export async function connect(args: readonly string[]): Promise<ExitCode> {
   };
   if ((values.cert === undefined) !== (values.key === undefined)) throw usageError('--cert and --key go together');
   const secureContext = blaming(values, () => {
+    if (credentials.ca !== undefined) certificatesOf(credentials.ca, 'ca'); // which others are silent about
     const context = createSecureContext(credentials);
     context.clientConfig(alpn ?? [], !values.insecure); // names are checked here, before anything is written or sent
     return context;

@@ -144,7 +144,9 @@ export function blaming<T>(sources: Sources, make: () => T): T {
   try {
     return make();
   } catch (error) {
-    throw error instanceof TlsUsageError ? usageError(blame(error, sources)) : error;
+    // Errors of node:tls have ours as their cause, which knows more.
+    const cause = error instanceof TlsUsageError ? error : (error as Error).cause;
+    throw cause instanceof TlsUsageError ? usageError(blame(cause, sources)) : error;
   }
 }
 

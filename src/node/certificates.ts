@@ -56,7 +56,11 @@ export function crlsOf(input: PemOrDer | readonly PemOrDer[]): readonly Uint8Arr
 function blocksOf(input: unknown, option: string, kind: RegExp): readonly (string | Uint8Array)[] {
   if (typeof input === 'string') return input.match(kind) ?? [];
   if (!ArrayBuffer.isView(input)) {
-    throw wrongType(`options.${option}`, 'of type string or an instance of Buffer, TypedArray, or DataView', input);
+    throw wrongType(
+      `options.${option.replace(':', '')}`,
+      'of type string or an instance of Buffer, TypedArray, or DataView',
+      input,
+    );
   }
   const bytes = bytesIn(input);
   if (bytes[0] === 0x30) return [bytes];

@@ -4,7 +4,7 @@ import { checkServerIdentity as nodeCheck } from 'node:tls';
 import { toHex } from '../bytes/index.ts';
 import { type ClientEngineOptions, createClientEngine, type ExternalPsk, type TlsEngine } from '../connection/index.ts';
 import { type ClientTicket, ClientTicketCache, originKey, ticketsToRequest } from '../tickets/index.ts';
-import { bytesOf, checkFunction, wrongType } from './argument.ts';
+import { bytesOf, checkFunction, typeError, wrongType } from './argument.ts';
 import { defaultContext, givenContext, SecureContext, type SecureContextOptions } from './context.ts';
 import { checkSource, type EarlyDataSource, EarlySender } from './early-data.ts';
 import { alpnNames, checkRange, hostName, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
@@ -119,7 +119,7 @@ export class ClientOwner implements SocketOwner {
     this.#options = options;
     this.rejects = rejectsUnauthorized(options);
     this.context = givenContext(options.secureContext) ?? contextOf(options);
-    this.#alpn = alpnNames(options.ALPNProtocols) ?? [];
+    this.#alpn = alpnNames(options.ALPNProtocols ?? undefined) ?? [];
     this.#cache = cacheOf(options.ticketCache);
     // What net.Socket was told, also when the program did so before.
     this.#host = options.host || (stream as { readonly _host?: string } | undefined)?._host;
@@ -130,7 +130,7 @@ export class ClientOwner implements SocketOwner {
     this.opened = stream === undefined;
     // What cannot be makes no socket.
     this.context.clientConfig(this.#alpn, this.rejects, options.postHandshakeAuth, this.#check);
-    hostName(this.name);
+    if (typeof this.name === 'string') hostName(this.name); // else net.connect says so
   }
 
   get asksForOcsp(): boolean {
@@ -240,11 +240,19 @@ export class ClientOwner implements SocketOwner {
   }
 }
 
+/** Node 26 refuses what older releases warn of. */
+const NODE_RELEASE: number = Number.parseInt(process.versions.node, 10);
 let warned = false;
 
 function serverNameOf(name: string | undefined): string | undefined {
   if (!name) return undefined;
   if (typeof name !== 'string') throw wrongType('name', 'of type string', name);
+  if (isIP(name) !== 0 && NODE_RELEASE >= 26) {
+    throw typeError(
+      'ERR_INVALID_ARG_VALUE',
+      `The property 'options.servername' is invalid. Setting the TLS ServerName to an IP address is not permitted. Received '${name}'`,
+    );
+  }
   if (isIP(name) !== 0 && !warned) {
     warned = true;
     process.emitWarning(

@@ -94,6 +94,7 @@ function normalize(args: readonly unknown[]): {
   const options: { -readonly [K in keyof ConnectionOptions]: ConnectionOptions[K] } = {};
   if (typeof first === 'number' || (typeof first === 'string' && Number(first) >= 0)) options.port = Number(first);
   else if (typeof first === 'string') options.path = first;
+  else if (first === null || typeof first === 'boolean') options.port = first as never; // of which net.connect knows what to say
   if (typeof second === 'string') options.host = second;
   for (const arg of rest) if (typeof arg === 'object' && arg !== null) Object.assign(options, arg);
   return { options, listener };

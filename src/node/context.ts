@@ -19,6 +19,7 @@ import { authoritiesOf, crlsOf, defaultAnchors, type PemOrDer } from './certific
 import { type CredentialOptions, credentialsOf } from './credentials.ts';
 import { refuseUnsupported } from './options.ts';
 import { type ProtocolNames, type ProtocolOptions, protocolNames, wantsNoTickets } from './protocol-options.ts';
+import { mastersOf, type TicketKeyInput } from './server-ticket-keys.ts';
 import { type ServerTickets, ticketsOf } from './server-tickets.ts';
 import { type CheckServerIdentity, clientVerifier } from './trust.ts';
 
@@ -45,6 +46,8 @@ export interface SecureContextOptions extends ContextTickets, CredentialOptions,
   readonly crl?: PemOrDer | readonly PemOrDer[] | undefined;
   /** Whether any certificate of `ca` ends a chain, also one that is not self-signed. Default false. */
   readonly allowPartialTrustChain?: boolean | undefined;
+  /** Those of a server count, also with another context: see {@link TlsOptions.ticketKeys}. */
+  readonly ticketKeys?: TicketKeyInput | undefined;
   /** Judges the peer's certificates in place of `ca`, at once or later. Signatures of the handshake are checked all the same. */
   readonly verifyPeer?: ((question: PeerQuestion) => PeerVerdict | Promise<PeerVerdict>) | undefined;
 }
@@ -83,6 +86,7 @@ export class SecureContext {
     const options = checkOptions(given);
     this.options = options;
     this.tickets = ticketsWith(options);
+    if (options.ticketKeys) mastersOf('options.ticketKeys', options.ticketKeys);
     const { ca, crl, verifyPeer } = options;
     const authorities = ca ? authoritiesOf(ca) : undefined;
     const { credentials, trusted } = credentialsOf(options, authorities ?? []);
@@ -100,7 +104,7 @@ export class SecureContext {
     try {
       void this.#verifier;
     } catch (error) {
-      refuseAsNode({ crl });
+      refuseAsNode({ crl }, error);
       throw error;
     }
   }

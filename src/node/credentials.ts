@@ -54,7 +54,7 @@ export function credentialsOf(options: CredentialOptions, authorities: readonly 
   try {
     return readCredentials(options, authorities);
   } catch (error) {
-    if (isForNode(cert) && isForNode(key)) refuseAsNode({ cert, key, passphrase });
+    if (isForNode(cert) && isForNode(key)) refuseAsNode({ cert, key, passphrase }, error);
     throw error;
   }
 }
@@ -72,7 +72,7 @@ export function readKeys(
   authorities: readonly Uint8Array[],
 ): { readonly keyed: readonly KeyedChain[]; readonly trusted: readonly Uint8Array[] } {
   const secret = passphrase ?? undefined;
-  const chains = listOf(cert).map((one) => certificatesOf(one, 'cert'));
+  const chains = listOf(cert).map((one) => certificatesOf(one, 'cert:'));
   const keys = listOf(key).map((one) => keyOf(one, secret));
   const keyed: KeyedChain[] = pairs(chains, keys).map(([chain, signer]) => [
     chain.length > 1 ? chain : [...chain, ...issuersOf(chain[0]!, authorities)],
@@ -135,15 +135,27 @@ function pairs(
   }
   const signers = keys.filter((key) => !(key instanceof KeyObject));
   const inStep = keys.length === chains.length;
-  return chains.flatMap((chain, i) => {
+  const paired = chains.flatMap((chain, i) => {
     const own = keys[i];
     const key = found[i] ?? (inStep ? (own instanceof KeyObject ? undefined : own) : signers.shift());
-    return key === undefined ? [] : [[chain, key] as const];
+    return key === undefined ? [] : [{ pair: [chain, key] as const, rank: rankOf(leaves[i]!) }];
   });
+  return paired.sort((a, b) => a.rank - b.rank).map(({ pair }) => pair);
+}
+
+/** Kinds of keys as OpenSSL prefers them where a client takes several. */
+const KINDS: readonly (string | undefined)[] = ['ec', 'ed25519', 'ed448', 'rsa-pss', 'rsa'];
+
+function rankOf({ publicKey }: X509Certificate): number {
+  const rank = KINDS.indexOf(publicKey.asymmetricKeyType);
+  return rank < 0 ? KINDS.length : rank;
 }
 
 function mismatch(): TlsUsageError {
-  return new TlsUsageError('credential.key_mismatch', 'key: it is not that of the first certificate in cert');
+  return new TlsUsageError(
+    'credential.key_mismatch',
+    'key: expected the private key of the first certificate in cert, but it belongs to none of them',
+  );
 }
 
 /** Node's servers send no more. */

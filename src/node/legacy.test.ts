@@ -1,5 +1,6 @@
 /** Old clients of our server, and of a server of node:tls: both must do the same. The clients are those of node:tls. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { get } from 'node:https';
@@ -235,6 +236,21 @@ test('their sessions: tickets outlive setSecureContext, and newSession and resum
   const fourth = await visit(keepingPort, { ...noTickets, session: third.session! });
   assert.deepEqual([kept.size, asked], [1, [true]]);
   assert.match(fourth.log[0]!, /reused=true/);
+});
+
+test('their tickets are good at another server that has the same keys, until they are revoked', async (t) => {
+  const echo = (socket: nodeTls.TLSSocket): void => void socket.end('there');
+  const one = OURS.createServer(pem(own), echo);
+  const two = OURS.createServer({ ...pem(own), ticketKeys: one.getTicketKeys() }, echo);
+  const [onePort, twoPort] = [await listen(t, one), await listen(t, two)];
+  const reused = async (port: number, session: Buffer): Promise<boolean> =>
+    (await visit(port, { session })).log[0]!.endsWith('reused=true');
+  const session = (await visit(onePort)).session!;
+  assert.deepEqual([await reused(onePort, session), await reused(twoPort, session)], [true, true]);
+  two.setTicketKeys(randomBytes(48));
+  assert.deepEqual([await reused(onePort, session), await reused(twoPort, session)], [true, false]);
+  // Of node:tls these bytes are the keys themselves; here they are not.
+  assert.notDeepEqual((one as unknown as ourTls.Server).oldTicketKeys, one.getTicketKeys());
 });
 
 /** A client whose first bytes leave one by one. */

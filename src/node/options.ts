@@ -1,6 +1,8 @@
 import { domainToASCII } from 'node:url';
 import { TlsUsageError } from '../errors/index.ts';
+import { refuseAsNode } from './as-node.ts';
 import { codedError } from './errors.ts';
+import { convertALPNProtocols } from './module.ts';
 import { checkVersions } from './protocol-options.ts';
 
 /** The longest time that timers of Node take, in milliseconds. */
@@ -14,6 +16,10 @@ export function refuseUnsupported(options: object): void {
   const given = options as Readonly<Record<string, unknown>>;
   for (const name of ENGINES) {
     if (given[name] === undefined || given[name] === null) continue;
+    const { privateKeyIdentifier, privateKeyEngine } = given;
+    // A library of that name is not to be loaded, but Node may have more to say.
+    if (typeof given[name] !== 'string') refuseAsNode({ [name]: given[name] });
+    if (privateKeyEngine === undefined) refuseAsNode({ privateKeyIdentifier });
     throw codedError(
       'ERR_CRYPTO_CUSTOM_ENGINE_NOT_SUPPORTED',
       `Custom engines not supported here, so leave ${name} out: for a key that is elsewhere give key: { schemes, sign }`,
@@ -24,7 +30,11 @@ export function refuseUnsupported(options: object): void {
 
 /** Protocol names as an array of strings, or in the wire format that node:tls takes too: each behind its length. */
 export function alpnNames(protocols: readonly string[] | Uint8Array | undefined): readonly string[] | undefined {
-  if (protocols === undefined || Array.isArray(protocols)) return protocols as readonly string[] | undefined;
+  if (protocols === undefined) return undefined;
+  if (Array.isArray(protocols)) {
+    convertALPNProtocols(protocols, {}); // for Node's errors
+    return protocols as readonly string[];
+  }
   if (!(protocols instanceof Uint8Array))
     throw badAlpn('it must be an array of names, or a Buffer of names each behind its length');
   const names: string[] = [];

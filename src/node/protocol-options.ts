@@ -2,6 +2,7 @@
 import { constants } from 'node:crypto';
 import * as nodeTls from 'node:tls';
 import type { CertificateCompressionName } from '../crypto/index.ts';
+import { TlsUsageError } from '../errors/index.ts';
 import { CipherSuite, NamedGroup, SignatureScheme } from '../wire/registry.ts';
 import { typeError, wrongType } from './argument.ts';
 import { refuseAsNode } from './as-node.ts';
@@ -56,6 +57,10 @@ const VERSIONS: readonly unknown[] = ['TLSv1', 'TLSv1.1', 'TLSv1.2', 'TLSv1.3'];
 export function protocolNames(options: ProtocolOptions): ProtocolNames {
   checkVersions(options);
   checkSecureOptions(options.secureOptions);
+  // Without effect, but a program that gives something else made a mistake.
+  if (options.dhparam && !ArrayBuffer.isView(options.dhparam) && typeof options.dhparam !== 'string') {
+    refuseAsNode({ dhparam: options.dhparam });
+  }
   return {
     cipherSuites: cipherSuites(options.ciphers),
     groups: groups(options.groups === undefined ? options.ecdhCurve : options.groups),
@@ -108,14 +113,17 @@ export function wantsNoTickets({ secureOptions }: ProtocolOptions): boolean {
 function cipherSuites(given: ProtocolOptions['ciphers']): readonly string[] {
   if (given === undefined || given === null || given === '') return DEFAULT_CIPHERS.split(':');
   const names = split('ciphers', given, ':');
-  const known = names.filter((name) => name in CipherSuite);
-  if (known.length < names.length || names.length === 0)
-    refuseAsNode({ ciphers: names.join(':') }, `ciphers is ${names.join(':')}`);
-  if (known.length > 0) return known;
-  const choice = Object.keys(CipherSuite).join(', ');
-  throw codedError(
-    'ERR_SSL_NO_CIPHER_MATCH',
-    `no cipher match: of TLS 1.3 there are ${choice}, and none is in ciphers`,
+  const unknown = names.filter((name) => !(name in CipherSuite));
+  const why = noneOf('cipherSuites', unknown, CipherSuite);
+  if (unknown.length > 0 || names.length === 0) refuseAsNode({ ciphers: names.join(':') }, why);
+  if (unknown.length < names.length) return names.filter((name) => name in CipherSuite);
+  throw codedError('ERR_SSL_NO_CIPHER_MATCH', `no cipher match: ${why.message}`, why);
+}
+
+function noneOf(option: string, names: readonly string[], table: object): TlsUsageError {
+  return new TlsUsageError(
+    `config.bad_${option}`,
+    `${option}: there is no ${names.join(', ')}; there are ${Object.keys(table).join(', ')}`,
   );
 }
 
@@ -132,12 +140,12 @@ function groups(given: string | readonly string[] | undefined): readonly string[
   // As OpenSSL 3.5 has it: `/` begins a new tuple, and marks before a name say that it may be missing, or gets a key share.
   const names = split('ecdhCurve', given, /[:/]/).map((name) => name.replace(/^[?*]+/, ''));
   const unknown = names.filter((name) => GROUPS[name.toLowerCase()] === undefined && name !== 'DEFAULT');
-  if (unknown.length > 0) refuseAsNode({ ecdhCurve: unknown.join(':') }, `there is no group ${unknown.join(', ')}`);
+  const why = noneOf('groups', unknown, NamedGroup);
+  if (unknown.length > 0) refuseAsNode({ ecdhCurve: unknown.join(':') }, why);
   if (names.includes('DEFAULT')) return undefined;
   const known = names.flatMap((name) => GROUPS[name.toLowerCase()] ?? []);
   if (known.length > 0) return known;
-  const choice = Object.keys(NamedGroup).join(', ');
-  throw codedError('ERR_CRYPTO_OPERATION_FAILED', `Failed to set ECDH curve: of TLS 1.3 there are ${choice}`);
+  throw codedError('ERR_CRYPTO_OPERATION_FAILED', `Failed to set ECDH curve: ${why.message}`, why);
 }
 
 /** Spellings of OpenSSL, in lower case. What TLS 1.3 signs with no PKCS#1 may be in certificates whatever is said here. */
@@ -163,11 +171,11 @@ function signatureSchemes(given: ProtocolOptions['sigalgs']): readonly string[] 
   if (given.length === 0) refuseAsNode({ sigalgs: '' });
   const names = split('sigalgs', given, ':');
   const unknown = names.filter((name) => SCHEMES[name.toLowerCase()] === undefined);
-  if (unknown.length > 0)
-    refuseAsNode({ sigalgs: unknown.join(':') }, `there is no signature scheme ${unknown.join(', ')}`);
+  const why = noneOf('signatureSchemes', unknown, SignatureScheme);
+  if (unknown.length > 0) refuseAsNode({ sigalgs: unknown.join(':') }, why);
   const known = names.flatMap((name) => SCHEMES[name.toLowerCase()] ?? []);
   if (known.length > 0) return known;
-  throw typeError('ERR_INVALID_ARG_VALUE', `The property 'options.sigalgs' is invalid: none of TLS 1.3 is in it`);
+  throw typeError('ERR_INVALID_ARG_VALUE', `The property 'options.sigalgs' is invalid: ${why.message}`);
 }
 
 function compression(given: ProtocolOptions['certificateCompression']): ProtocolNames['certificateCompression'] {

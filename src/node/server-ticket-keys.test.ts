@@ -141,7 +141,7 @@ test('new certificates come without a restart, and tickets of before stay good',
   assert.throws(() => server.server.setSecureContext({ cert, key: 'nonsense' }));
   const other = await makeIdentity('p256');
   const half = { cert: other.certificatePem, key: other.keyPem, ciphers: 'TLS_NONSENSE' };
-  assert.throws(() => server.server.setSecureContext(half), /TLS_NONSENSE/);
+  assert.throws(() => server.server.setSecureContext(half), { code: 'ERR_SSL_NO_CIPHER_MATCH' });
   assert.equal((await server.visit({ ca: cert })).resumed, false, 'after a mistake the last good ones count');
 });
 

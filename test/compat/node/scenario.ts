@@ -385,7 +385,7 @@ function showError(error: Error & { code?: string; syscall?: string; reason?: st
 
 function firstWords(message: string): string {
   return message
-    .split(/: /)[0]!
+    .split(/[:;] /)[0]!
     .split(/\s+/)
     .slice(0, FIRST_WORDS)
     .join(' ')

@@ -128,7 +128,7 @@ test('a Client, a plain target, and one that does not answer', async (t) => {
     code: 'UND_ERR_CONNECT_TIMEOUT',
   });
   await assert.rejects(get(agentOf(t, { servername: 'not a name' }), port), { code: 'option.bad_servername' });
-  assert.throws(() => undiciConnector({ ca: 'no certificate' }), { code: 'context.bad_certificate' });
+  assert.throws(() => undiciConnector({ cert: 'no certificate' }), { code: 'ERR_OSSL_PEM_NO_START_LINE' });
 });
 
 test('in a tunnel that somebody else has opened', async (t) => {

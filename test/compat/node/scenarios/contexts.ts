@@ -4,8 +4,9 @@ import type { SecureContextOptions, TlsOptions } from 'node:tls';
 import { ca, closed, either, fixture, identity, type Scenario } from '../scenario.ts';
 
 /** A server with such a context, and what its client sees of it. */
-function form(name: string, options: () => TlsOptions): Scenario {
+function form(name: string, options: () => TlsOptions, more: Partial<Scenario> = {}): Scenario {
   return {
+    ...more,
     name: `context: ${name}`,
     across: true,
     async run(w) {
@@ -94,6 +95,7 @@ export const contexts: readonly Scenario[] = [
   },
   {
     name: 'context: of createSecureContext, for both ends',
+    differs: { reason: 'a server takes the option secureContext, too', lines: /./, ours: /^secureConnection/ },
     across: true,
     async run(w) {
       const server = await w.serve(
@@ -108,6 +110,11 @@ export const contexts: readonly Scenario[] = [
   },
   {
     name: 'context: cipher suites and groups that both have, and have not',
+    differs: {
+      reason: 'ML-KEM is there in all releases, and told as by Node 24, without a `size`',
+      lines: /^group/,
+      ours: /^group .*X25519MLKEM768/,
+    },
     across: true,
     async run(w) {
       for (const [server, client] of [
@@ -120,7 +127,6 @@ export const contexts: readonly Scenario[] = [
         [{ ecdhCurve: 'P-384' }, { ecdhCurve: 'P-256:P-384' }],
         [{ ecdhCurve: 'P-521' }, { ecdhCurve: 'P-256' }],
         [{ ecdhCurve: 'X25519' }, {}],
-        [{ sigalgs: 'rsa_pss_rsae_sha256' }, {}],
         [{}, { sigalgs: 'rsa_pss_rsae_sha256' }],
       ] as const) {
         const listener = await w.listen({ minVersion: 'TLSv1.3', ...server });
