@@ -3,7 +3,6 @@ import * as nodeTls from 'node:tls';
 import { constants } from 'node:zlib';
 import type { CertificateCompressionName } from '../crypto/index.ts';
 import { CipherSuite } from '../wire/registry.ts';
-import type { TLSSocketOptions } from './socket.ts';
 
 /** As in node:tls: what is wrong with a certificate for a host, or nothing. */
 export const checkServerIdentity: typeof nodeTls.checkServerIdentity = nodeTls.checkServerIdentity;
@@ -39,9 +38,3 @@ export function getCiphers(): string[] {
 export function getCertificateCompressionAlgorithms(): CertificateCompressionName[] {
   return 'ZSTD_CLEVEL_DEFAULT' in constants ? ['zlib', 'brotli', 'zstd'] : ['zlib', 'brotli'];
 }
-
-/** Options that clients and servers have in common, as node:tls calls them. */
-export type CommonConnectionOptions = Pick<
-  TLSSocketOptions,
-  'secureContext' | 'enableTrace' | 'requestCert' | 'ALPNProtocols' | 'SNICallback' | 'rejectUnauthorized'
->;

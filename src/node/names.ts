@@ -54,7 +54,6 @@ export { type CounterName, Metrics } from './metrics.ts';
 export {
   CLIENT_RENEG_LIMIT,
   CLIENT_RENEG_WINDOW,
-  type CommonConnectionOptions,
   checkServerIdentity,
   convertALPNProtocols,
   DEFAULT_ECDH_CURVE,
@@ -65,7 +64,7 @@ export {
   rootCertificates,
 } from './module.ts';
 export { DEFAULT_CIPHERS, type SecureVersion } from './protocol-options.ts';
-export { createServer, Server, type ServerEarlyData, type TlsOptions } from './server.ts';
+export { type CommonConnectionOptions, createServer, Server, type ServerEarlyData, type TlsOptions } from './server.ts';
 export type { AlpnCallback, OcspListener, ServerPsk, ServerPskCallback, SniCallback } from './server-questions.ts';
 export type { TicketKeyInput } from './server-ticket-keys.ts';
 export type { ServerTickets } from './server-tickets.ts';

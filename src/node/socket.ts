@@ -1,7 +1,13 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP, Socket } from 'node:net';
 import { addAbortSignal, type Duplex } from 'node:stream';
-import type { DetailedPeerCertificate } from 'node:tls';
+import type {
+  CipherNameAndProtocol,
+  DetailedPeerCertificate,
+  SecureContext as NodeContext,
+  TLSSocket as NodeSocket,
+  PeerCertificate,
+} from 'node:tls';
 import type { ConnectionInfo, EarlyDataStatus, TlsEngine, TlsEvent } from '../connection/index.ts';
 import { TlsAlertError, type TlsPeerAlertError, TlsUsageError } from '../errors/index.ts';
 import type { EarlyDataRequest } from '../handshake/index.ts';
@@ -19,6 +25,9 @@ import { type ServerSocketOptions, serverEngine } from './server-socket.ts';
 import { checkSession, encodeSession } from './session.ts';
 import { trace } from './trace.ts';
 import { duplexOf, ownerOf, type Transport, TransportSocket } from './transport-socket.ts';
+
+/** How `@types/node` calls a Buffer of its own memory, where it has a name for it. */
+type NodeBuffer = Exclude<ReturnType<NodeSocket['getFinished']>, undefined>;
 
 /** What a `ticketIssued` event tells about one NewSessionTicket message. The ticket itself stays out of logs. */
 export interface IssuedTicket {
@@ -148,10 +157,6 @@ interface ClientSide extends SocketOwner {
   scope(): string;
   engine(socket: TLSSocket): TlsEngine;
 }
-
-/** What Node gives although its types do not say so: with them, programs that compile with node:tls would not compile with us. */
-const NULL = null as never;
-const UNDEFINED = undefined as never;
 
 type WriteCallback = (error?: Error | null) => void;
 /** Chunks of this mean length fill records by themselves, and copying them together would only cost time. */
@@ -782,9 +787,12 @@ export class TLSSocket extends TransportSocket {
     return this.#info?.peer.authorized ?? false;
   }
 
-  /** Why not, as Node's code string; `null` when there is nothing to say. */
-  get authorizationError(): string | null {
-    return this.#info?.peer.authorizationError ?? this.#authorizationError ?? this.#nothingShown;
+  /**
+   * Why not, as Node's code string; `null` when there is nothing to say. `@types/node` says `Error`, which it never is, there or here: the type
+   * suits both.
+   */
+  get authorizationError(): string & Error {
+    return (this.#info?.peer.authorizationError ?? this.#authorizationError ?? this.#nothingShown) as string & Error;
   }
 
   /** What node:tls says of a client that was asked for a certificate and has none. */
@@ -813,10 +821,11 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** `{ name, standardName, version }` of the cipher suite; `undefined` before the handshake, `null` once destroyed. */
-  getCipher(): { name: string; standardName: string; version: 'TLSv1.3' } {
-    if (this.destroyed) return NULL;
+  getCipher(): CipherNameAndProtocol;
+  getCipher(): CipherNameAndProtocol | null | undefined {
+    if (this.destroyed) return null;
     const name = this.#info?.cipherSuiteName;
-    return name === undefined ? UNDEFINED : { name, standardName: name, version: 'TLSv1.3' };
+    return name === undefined ? undefined : { name, standardName: name, version: 'TLSv1.3' };
   }
 
   /**
@@ -829,22 +838,25 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** `ECDSA+SHA256`, …: signature algorithms that both sides take. Empty where nobody was asked for a signature. `null` once destroyed. */
-  getSharedSigalgs(): string[] {
-    return this.destroyed ? NULL : (this.#info?.sharedSignatureSchemes ?? []).map(sigalgName);
+  getSharedSigalgs(): string[];
+  getSharedSigalgs(): string[] | null {
+    return this.destroyed ? null : (this.#info?.sharedSignatureSchemes ?? []).map(sigalgName);
   }
 
   /** The verify_data of the Finished that this side sent; `undefined` before the handshake, `null` once destroyed. */
-  getFinished(): Buffer | undefined {
+  getFinished(): NodeBuffer | undefined;
+  getFinished(): Buffer | null | undefined {
     return this.#proof('finished');
   }
 
   /** The verify_data of the Finished of the peer; `undefined` before the handshake, `null` once destroyed. */
-  getPeerFinished(): Buffer | undefined {
+  getPeerFinished(): NodeBuffer | undefined;
+  getPeerFinished(): Buffer | null | undefined {
     return this.#proof('peerFinished');
   }
 
-  #proof(which: 'finished' | 'peerFinished'): Buffer | undefined {
-    if (this.destroyed) return NULL;
+  #proof(which: 'finished' | 'peerFinished'): Buffer | null | undefined {
+    if (this.destroyed) return null;
     const bytes = this.#info?.[which];
     return bytes === undefined || bytes.length === 0 ? undefined : Buffer.from(bytes);
   }
@@ -854,9 +866,10 @@ export class TLSSocket extends TransportSocket {
    * and so on to the root. `{}` when it showed none or before the handshake, `null` once destroyed.
    */
   getPeerCertificate(detailed: true): DetailedPeerCertificate;
-  getPeerCertificate(detailed?: boolean): LegacyCertificate;
-  getPeerCertificate(detailed: boolean = false): LegacyCertificate {
-    if (this.destroyed) return NULL;
+  getPeerCertificate(detailed?: false): PeerCertificate;
+  getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate;
+  getPeerCertificate(detailed: boolean = false): LegacyCertificate | null {
+    if (this.destroyed) return null;
     const chain = this.#info?.peer.chain ?? [];
     if (chain.length === 0) return {} as LegacyCertificate;
     if (!detailed) return legacyCertificate(chain[0]!);
@@ -871,8 +884,9 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** The certificate of this side, as {@link TLSSocket.getPeerCertificate} gives that of the peer. */
-  getCertificate(): LegacyCertificate {
-    if (this.destroyed) return NULL;
+  getCertificate(): LegacyCertificate;
+  getCertificate(): LegacyCertificate | null {
+    if (this.destroyed) return null;
     const own = this.#ownCertificate;
     return own === undefined ? ({} as LegacyCertificate) : legacyCertificate(own);
   }
@@ -910,8 +924,9 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** Client: the newest ticket as an opaque, secret Buffer for the `session` option; it stays on the socket. `undefined` until one has arrived, `null` once destroyed. */
-  getSession(): Buffer | undefined {
-    if (this.destroyed) return NULL;
+  getSession(): NodeBuffer | undefined;
+  getSession(): Buffer | null | undefined {
+    if (this.destroyed) return null;
     const ticket = this.#tickets?.at(-1);
     return ticket === undefined ? undefined : this.#sessionOf(ticket);
   }
@@ -923,8 +938,9 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** Client: the newest ticket as it came over the wire; of no use to resume with. `null` once destroyed. */
-  getTLSTicket(): Buffer | undefined {
-    if (this.destroyed) return NULL;
+  getTLSTicket(): NodeBuffer | undefined;
+  getTLSTicket(): Buffer | null | undefined {
+    if (this.destroyed) return null;
     const ticket = this.#tickets?.at(-1)?.ticket;
     return ticket === undefined ? undefined : Buffer.from(ticket);
   }
@@ -958,11 +974,11 @@ export class TLSSocket extends TransportSocket {
 
   /**
    * The certificates and keys to show, in place of those of the context: a server's `SNICallback` or `ALPNCallback` may say so, or whoever has
-   * the socket before its handshake. Later it has no effect.
+   * the socket before its handshake. Later it has no effect. A context of node:tls, which the type allows so that this is a `tls.TLSSocket`, is refused.
    */
-  setKeyCert(context: SecureContext | SecureContextOptions): void {
+  setKeyCert(context: SecureContext | SecureContextOptions | NodeContext): void {
     if (this.destroyed) return;
-    const chosen = contextFrom(context);
+    const chosen = contextFrom(context as SecureContext | SecureContextOptions);
     if (this.#engine === undefined) {
       if (this.#client !== undefined) this.#client.context = chosen;
     } else if (this.#handshaking) {
@@ -1093,7 +1109,8 @@ export class TLSSocket extends TransportSocket {
    * `length` bytes of keying material for `label` and `context`. Throws `ERR_TLS_INVALID_STATE` before the handshake is done, and Node's errors
    * for arguments. rfc9846#section-7.5
    */
-  exportKeyingMaterial(length: number, label: string, context?: NodeJS.ArrayBufferView): Buffer {
+  exportKeyingMaterial(length: number, label: string, context?: NodeJS.ArrayBufferView): NodeBuffer;
+  exportKeyingMaterial(length: unknown, label: unknown, context?: NodeJS.ArrayBufferView): Buffer {
     if (typeof length !== 'number') throw wrongType('length', 'of type number', length);
     if (!Number.isInteger(length) || length < 1 || length > 0xffff_ffff) {
       throw outOfRange('length', '>= 1 && <= 4294967295', length);

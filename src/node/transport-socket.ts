@@ -1,4 +1,4 @@
-import type { Socket, SocketReadyState } from 'node:net';
+import type { Socket } from 'node:net';
 import { Duplex, type DuplexOptions } from 'node:stream';
 import { typeError, wrongType } from './argument.ts';
 
@@ -22,10 +22,18 @@ const onWay = WAY.map(
     },
 );
 
+/** As `net.Socket` has it. */
+export interface TransportSocket {
+  end(callback?: () => void): this;
+  end(buffer: Uint8Array | string, callback?: () => void): this;
+  end(text: Uint8Array | string, encoding?: BufferEncoding, callback?: () => void): this;
+}
+
 /**
  * A Duplex on top of another one, its transport, with everything of `net.Socket` that makes sense there: what the transport is able to do is
  * its own affair, and what it is not able to do has no effect.
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: Duplex has `end`, with a narrower type than net.Socket
 export abstract class TransportSocket extends Duplex {
   /** What carries the bytes. Not for programs. */
   protected readonly _transport: Transport;
@@ -71,7 +79,7 @@ export abstract class TransportSocket extends Duplex {
     return this.destroyed || (this._transport.pending ?? false);
   }
 
-  get readyState(): SocketReadyState {
+  get readyState(): Socket['readyState'] {
     if (this.connecting) return 'opening';
     if (this.readable) return this.writable ? 'open' : 'readOnly';
     return this.writable ? 'writeOnly' : 'closed';
@@ -85,7 +93,7 @@ export abstract class TransportSocket extends Duplex {
 
   /** Bytes that were written and have not gone to the transport yet. `undefined` once destroyed. */
   get bufferSize(): number {
-    return this.destroyed ? (undefined as never) : this.writableLength; // which Node's types do not tell
+    return (this.destroyed ? undefined : this.writableLength) as number;
   }
 
   get remoteAddress(): string | undefined {
@@ -100,7 +108,7 @@ export abstract class TransportSocket extends Duplex {
     return this._transport.remoteFamily;
   }
 
-  // Of these three Node's types say that they are there or not, which no getter can say.
+  /** `undefined` once the connection is gone, as in node:net. */
   get localAddress(): string {
     return this._transport.localAddress as string;
   }
@@ -113,7 +121,7 @@ export abstract class TransportSocket extends Duplex {
     return this._transport.localFamily as string;
   }
 
-  /** `undefined` where Node has tried none. */
+  /** `undefined` where no name was looked up, as in node:net. */
   get autoSelectFamilyAttemptedAddresses(): string[] {
     return this._transport.autoSelectFamilyAttemptedAddresses as string[];
   }
