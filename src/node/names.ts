@@ -1,6 +1,7 @@
 /** The names of `tessera-tls/node`. */
 
 export type {
+  Certificate,
   CipherNameAndProtocol,
   DetailedPeerCertificate,
   EphemeralKeyInfo,

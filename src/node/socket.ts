@@ -884,6 +884,7 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** The certificate of this side, as {@link TLSSocket.getPeerCertificate} gives that of the peer. */
+  getCertificate(): LegacyCertificate;
   getCertificate(): LegacyCertificate | null {
     if (this.destroyed) return null;
     const own = this.#ownCertificate;
