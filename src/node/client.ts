@@ -94,7 +94,9 @@ export class ClientOwner implements SocketOwner {
   earlySender: EarlySender | undefined;
   /** When the handshake began, milliseconds since the epoch. */
   startedAt = 0;
-  context: SecureContext;
+  readonly context: SecureContext;
+  /** Whose certificates and keys are shown instead of those of `context`, which goes on to say who is trusted. */
+  shown: SecureContext | undefined;
   session: Uint8Array | string | undefined;
   servername: string | undefined;
   /** Whether `secureConnect` tells the program, as after `connect`. */
@@ -140,7 +142,8 @@ export class ClientOwner implements SocketOwner {
   /** Whom tickets of this connection are for. */
   scope(): string {
     const { psks = [], checkServerIdentity } = this.#options;
-    const scope = this.context.scope(this.#rejects, checkServerIdentity);
+    const trusts = this.context.scope(this.#rejects, checkServerIdentity);
+    const scope = this.shown === undefined ? trusts : JSON.stringify([trusts, this.shown.scope(this.#rejects)]);
     // A ticket may come from a server that showed no certificate, but knew a PSK: it is for whoever would take that PSK again.
     return psks.length === 0 ? scope : JSON.stringify([scope, ...psks.map(({ identity }) => toHex(identity))]);
   }
@@ -152,7 +155,8 @@ export class ClientOwner implements SocketOwner {
 
   engine(socket: TLSSocket): TlsEngine {
     const { postHandshakeAuth, requestOCSP, verifyPeer, checkServerIdentity } = this.#options;
-    const config = this.context.clientConfig(this.#alpn, this.#rejects, postHandshakeAuth, checkServerIdentity);
+    const trusting = this.context.clientConfig(this.#alpn, this.#rejects, postHandshakeAuth, checkServerIdentity);
+    const config = this.shown === undefined ? trusting : { ...trusting, credentials: this.shown.credentials };
     const serverName = hostName(this.#name);
     const now = config.clock.now();
     const cache = this.#cache;

@@ -137,7 +137,8 @@ interface ClientSide extends SocketOwner {
   readonly startedAt: number;
   servername: string | undefined;
   session: Uint8Array | string | undefined;
-  context: SecureContext;
+  readonly context: SecureContext;
+  shown: SecureContext | undefined;
   scope(): string;
   engine(socket: TLSSocket): TlsEngine;
 }
@@ -302,7 +303,7 @@ export class TLSSocket extends TransportSocket {
         this.#make = make;
         TLSSocket.#startLater(this);
       },
-      (error: Error) => this.#fail(error),
+      (reason: unknown) => this.#fail(reason instanceof Error ? reason : new Error(`beforeTls: ${String(reason)}`)),
     );
   }
 
@@ -930,7 +931,7 @@ export class TLSSocket extends TransportSocket {
     if (this.destroyed) return;
     const chosen = context instanceof SecureContext ? context : new SecureContext(context);
     if (this.#engine === undefined) {
-      if (this.#client !== undefined) this.#client.context = chosen;
+      if (this.#client !== undefined) this.#client.shown = chosen;
     } else if (this.#handshaking) {
       this.#engine.credentials = chosen.credentials;
     }
