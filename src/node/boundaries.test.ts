@@ -1,6 +1,7 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { type AddressInfo, createServer as createTcpServer, type Socket } from 'node:net';
+import type { Duplex } from 'node:stream';
 import { before, type TestContext, test } from 'node:test';
 import { makeIdentity, type TestIdentity } from '../../test/support/certificates.ts';
 import { createKeyRing } from './context.ts';
@@ -102,4 +103,18 @@ test('connections that trust partial chains are apart from those that do not', (
   const agent = new Agent();
   const to = { host: 'localhost', port: 443, ca: identity.certificatePem };
   assert.notEqual(agent.getName({ ...to, allowPartialTrustChain: true } as object), agent.getName(to));
+});
+
+test('a server that ends before TLS begins is no endless handshake', async (t) => {
+  const server = createTcpServer({ allowHalfOpen: true }, (socket) => socket.on('error', () => {}).end('go')).listen(0);
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const beforeTls = async (transport: Duplex): Promise<void> => {
+    await once(transport.resume(), 'end');
+  };
+  const socket = connect({ port, host: '127.0.0.1', beforeTls });
+  t.after(() => socket.destroy());
+  const [error] = await once(socket.resume(), 'error', { signal: AbortSignal.timeout(5_000) });
+  assert.equal((error as { code: string }).code, 'ECONNRESET');
 });

@@ -316,6 +316,8 @@ export class TLSSocket extends TransportSocket {
     if (this.#transport.isPaused()) this.#transport.resume();
     this.#transport.on('data', TLSSocket.#onTransportData).on('end', TLSSocket.#onTransportEnd);
     this.#progress();
+    // It will not say so again: it ended while there was something to be said in the clear.
+    if (this.#transport.readableEnded) this.#transportEnded();
   }
 
   #receive(bytes: Uint8Array): void {
