@@ -1,6 +1,6 @@
 import { type MaybePromise, type PublicKey, UnsupportedKey } from '../crypto/index.ts';
 import { peerFault, TlsAlertError } from '../errors/index.ts';
-import type { CertificateVerifier, PeerIdentity, PeerQuestion } from '../peer-auth/index.ts';
+import type { CertificateVerifier, PeerIdentity, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
 import { signatureInput } from '../peer-auth/index.ts';
 import { type Certificate, type CertificateVerify, nameOf, SignatureScheme } from '../wire/index.ts';
 import type { CommonConfig } from './config.ts';
@@ -28,7 +28,8 @@ export function judgeCertificate<S>(
     );
   }
   const key = readLeafKey(config, chain[0]!);
-  return ask('verifyPeer', verifier.verify({ ...question, chain, now: config.clock.now() }), (verdict) => {
+  return ask('verifyPeer', verifier.verify({ ...question, chain, now: config.clock.now() }), (given) => {
+    const verdict = checkedVerdict(given);
     if (verdict.trusted) return then({ key, identity: { chain, authorized: true } });
     if (config.rejectUnauthorized) {
       const { alert, message, code, error } = verdict;
@@ -36,6 +37,16 @@ export function judgeCertificate<S>(
     }
     return then({ key, identity: { chain, authorized: false, authorizationError: verdict.code } });
   });
+}
+
+/** What programs without types answer: only `trusted: true` is trust, and what is not said is filled in. */
+function checkedVerdict(given: PeerVerdict | undefined): PeerVerdict {
+  if (given?.trusted === true) return given;
+  const message =
+    given?.trusted === false
+      ? 'the verifier does not trust it'
+      : 'the verifier answered neither { trusted: true } nor { trusted: false, code, message, alert }';
+  return { code: 'CERT_REJECTED', message, alert: 'bad_certificate', ...given, trusted: false };
 }
 
 function readLeafKey(config: CommonConfig, certificate: Uint8Array): PublicKey {

@@ -16,7 +16,7 @@ import { createVerifier } from '../x509/index.ts';
 import { typeError, wrongType } from './argument.ts';
 import { refuseAsNode } from './as-node.ts';
 import { authoritiesOf, crlsOf, defaultAnchors, type PemOrDer } from './certificates.ts';
-import { type CredentialOptions, credentialsOf } from './credentials.ts';
+import { type CredentialOptions, credentialsOf, limitedTo } from './credentials.ts';
 import { refuseUnsupported } from './options.ts';
 import { type ProtocolNames, type ProtocolOptions, protocolNames, wantsNoTickets } from './protocol-options.ts';
 import { mastersOf, type TicketKeyInput } from './server-ticket-keys.ts';
@@ -90,13 +90,13 @@ export class SecureContext {
     const { ca, crl, verifyPeer } = options;
     const authorities = ca ? authoritiesOf(ca) : undefined;
     const { credentials, trusted } = credentialsOf(options, authorities ?? []);
-    this.credentials = credentials;
+    this.#names = protocolNames(options);
+    this.credentials = limitedTo(this.#names.signatureSchemes, credentials);
     this.#anchors = trusted.length > 0 ? [...(authorities ?? defaultAnchors()), ...trusted] : authorities;
     this.#allowPartialChain = options.allowPartialTrustChain === true;
     this.#crls = crl === undefined || crl === null ? [] : crlsOf(crl);
     this.#verifyPeer = verifyPeer;
     this.#ownVerifier = verifyPeer && { verify: verifyPeer };
-    this.#names = protocolNames(options);
     if (this.#crls.length > 0) this.#checkLists(options);
   }
 

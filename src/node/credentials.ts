@@ -3,10 +3,11 @@ import { types } from 'node:util';
 import type { Credential, Signer } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import { createCredential, parsePrivateKey } from '../providers/node/index.ts';
+import { SignatureScheme, type SignatureSchemeName } from '../wire/registry.ts';
 import { wrongType } from './argument.ts';
 import { refuseAsNode } from './as-node.ts';
 import { bytesIn, certificatesOf, type PemOrDer } from './certificates.ts';
-import { readPkcs12 } from './pkcs12.ts';
+import { type Pkcs12, type Pkcs12Error, readPkcs12 } from './pkcs12.ts';
 
 /** A private key in a text or bytes (PEM or DER), as an object of Node, or a {@link Signer} that has it, in an HSM or behind a network call. */
 export type PrivateKey = PemOrDer | KeyObject | webcrypto.CryptoKey | Signer | PemWithPassphrase;
@@ -80,7 +81,7 @@ export function readKeys(
   ]);
   const trusted: Uint8Array[] = [];
   for (const one of listOf(pfx)) {
-    const { key: own, certificates } = readPkcs12(...pfxOf(one, secret));
+    const { key: own, certificates } = pkcs12Of(...pfxOf(one, secret));
     const leaf = certificates.find((der) => new X509Certificate(der).checkPrivateKey(own));
     if (leaf === undefined) throw mismatch();
     const others = certificates.filter((der) => der !== leaf);
@@ -88,6 +89,20 @@ export function readKeys(
     trusted.push(...others);
   }
   return { keyed, trusted };
+}
+
+/** As with OpenSSL, `sigalgs` counts for what is signed too: of the schemes of a key those with these names are left. */
+export function limitedTo(
+  names: readonly string[] | undefined,
+  credentials: readonly Credential[],
+): readonly Credential[] {
+  if (names === undefined) return credentials;
+  const allowed: readonly number[] = names.map((name) => SignatureScheme[name as SignatureSchemeName]);
+  return credentials.map((credential) => {
+    const { signer } = credential;
+    const schemes = signer.schemes.filter((scheme) => allowed.includes(scheme));
+    return { ...credential, signer: { schemes, sign: (scheme, data) => signer.sign(scheme, data) } };
+  });
 }
 
 function listOf<T>(option: T | readonly T[] | undefined): readonly T[] {
@@ -176,6 +191,20 @@ function issuersOf(leaf: Uint8Array, candidates: readonly Uint8Array[]): readonl
     last = issuer;
   }
   return found.map(({ raw }) => new Uint8Array(raw));
+}
+
+/** Throws what node:tls throws, and {@link TlsUsageError} `context.bad_pfx` for what it reads and we do not. */
+function pkcs12Of(bytes: Uint8Array, passphrase: string | undefined): Pkcs12 {
+  try {
+    return readPkcs12(bytes, passphrase);
+  } catch (cause) {
+    const { fault, message } = cause as Pkcs12Error;
+    const instead = 'write it anew with "openssl pkcs12 -export", or give key and cert';
+    const error = new TlsUsageError('context.bad_pfx', `pfx: ${message}; ${instead}`, cause);
+    // Node would do the work that is too much.
+    if (fault !== 'limit') refuseAsNode({ pfx: Buffer.from(bytes), passphrase }, error);
+    throw error;
+  }
 }
 
 function pfxOf(input: unknown, passphrase: string | undefined): [bytes: Uint8Array, passphrase: string | undefined] {

@@ -1,6 +1,7 @@
 /** The names of `tessera-tls/node`. */
 
 export type {
+  Certificate,
   CipherNameAndProtocol,
   DetailedPeerCertificate,
   EphemeralKeyInfo,
@@ -63,7 +64,7 @@ export {
   rootCertificates,
 } from './module.ts';
 export { DEFAULT_CIPHERS, type SecureVersion } from './protocol-options.ts';
-export { createServer, Server, type ServerEarlyData, type TlsOptions } from './server.ts';
+export { type CommonConnectionOptions, createServer, Server, type ServerEarlyData, type TlsOptions } from './server.ts';
 export type { AlpnCallback, OcspListener, ServerPsk, ServerPskCallback, SniCallback } from './server-questions.ts';
 export type { TicketKeyInput } from './server-ticket-keys.ts';
 export type { ServerTickets } from './server-tickets.ts';

@@ -17,7 +17,7 @@ export interface ProtocolOptions {
   readonly groups?: string | readonly string[] | undefined;
   /** Node's name for `groups`. Names of groups that only TLS 1.2 has go unused. */
   readonly ecdhCurve?: string | undefined;
-  /** Signature schemes accepted from the peer, `:` between them or as an array. */
+  /** Signature schemes to accept from the peer and to sign with, `:` between them or as an array. */
   readonly sigalgs?: string | readonly string[] | undefined;
   /** How certificates may be compressed, the peer's and ours, best first: `zlib`, `brotli`, `zstd` where this Node has it. Default: not at all. */
   readonly certificateCompression?: readonly CertificateCompressionName[] | undefined;

@@ -42,6 +42,8 @@ export interface TlsOptions extends SecureContextOptions, ServerOpts {
   readonly rejectUnauthorized?: boolean | undefined;
   /** Milliseconds. Default 120,000. */
   readonly handshakeTimeout?: number | undefined;
+  /** Write to stderr what goes to and fro on every connection, for people. */
+  readonly enableTrace?: boolean | undefined;
   /** Accept early data (0-RTT), which can be replayed. Default: off. */
   readonly earlyData?: ServerEarlyData | undefined;
   /**
@@ -66,6 +68,12 @@ export interface TlsOptions extends SecureContextOptions, ServerOpts {
   /** The keys that seal tickets, to be shared by servers of this process or kept in step by a key source. Default: keys of this server alone, which rotate; in node:cluster, of all workers. */
   readonly ticketKeyRing?: TicketKeyRing | undefined;
 }
+
+/** What `@types/node` calls so. */
+export type CommonConnectionOptions = Pick<
+  TlsOptions,
+  'secureContext' | 'enableTrace' | 'requestCert' | 'ALPNProtocols' | 'SNICallback' | 'rejectUnauthorized'
+>;
 
 /**
  * Early data comes before the client has proved that it is there, so that whoever recorded it can send it again, within what the guard
@@ -114,6 +122,7 @@ class TlsServer extends Base implements SocketOwner {
     readonly allowHalfOpen: boolean;
     readonly highWaterMark: number | undefined;
     readonly handshakeTimeout: number;
+    readonly enableTrace: boolean | undefined;
     readonly deliverEarlyData: ServerEarlyData['deliver'];
   };
   readonly #options: TlsOptions;
@@ -136,11 +145,11 @@ class TlsServer extends Base implements SocketOwner {
   constructor(given?: TlsOptions | ConnectionListener | null, listener?: ConnectionListener, self?: NetServer) {
     const options = checkOptions(typeof given === 'function' ? {} : given);
     super(options, self);
-    const { allowHalfOpen = false } = options;
+    const { allowHalfOpen = false, enableTrace } = options;
     const handshakeTimeout = options.handshakeTimeout || 120_000;
     const { highWaterMark } = options as { readonly highWaterMark?: number };
     const deliverEarlyData = deliveryOf(options.earlyData);
-    this.#socketOptions = { allowHalfOpen, highWaterMark, handshakeTimeout, deliverEarlyData };
+    this.#socketOptions = { allowHalfOpen, highWaterMark, handshakeTimeout, enableTrace, deliverEarlyData };
     this.#options = options;
     this.#pausesSockets = options.pauseOnConnect === true;
     this.#alpn = alpnNames(options.ALPNProtocols);

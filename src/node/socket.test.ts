@@ -603,6 +603,20 @@ describe('tickets', () => {
     assert.deepEqual(resumed, [true]);
   });
 
+  test('only what verifyPeer calls trusted is trusted, and an answer that says too little is named', async (t) => {
+    const { port } = await open(t, { server: 'ours', client: 'ours' });
+    for (const [answer, message] of [
+      [undefined, /neither/],
+      [{ ok: true }, /neither/],
+      [{ trusted: 'yes' }, /neither/],
+      [{ trusted: false }, /does not trust it/],
+    ] as const) {
+      const verifyPeer = (() => answer) as unknown as NonNullable<ConnectionOptions['verifyPeer']>;
+      const client = connect({ host: '127.0.0.1', port, servername: 'localhost', verifyPeer });
+      await assert.rejects(once(client, 'secureConnect'), { code: 'CERT_REJECTED', message });
+    }
+  });
+
   test('a session is not offered to another name', async (t) => {
     const { client, listener, port, server } = await open(t, { server: 'ours', client: 'ours' });
     server.write('x');

@@ -1,6 +1,13 @@
 import { X509Certificate } from 'node:crypto';
 import { isIP, Socket } from 'node:net';
 import { addAbortSignal, type Duplex } from 'node:stream';
+import type {
+  CipherNameAndProtocol,
+  DetailedPeerCertificate,
+  SecureContext as NodeContext,
+  TLSSocket as NodeSocket,
+  PeerCertificate,
+} from 'node:tls';
 import type { ConnectionInfo, EarlyDataStatus, TlsEngine, TlsEvent } from '../connection/index.ts';
 import { TlsAlertError, type TlsPeerAlertError, TlsUsageError } from '../errors/index.ts';
 import type { EarlyDataRequest } from '../handshake/index.ts';
@@ -19,6 +26,9 @@ import { type ServerSocketOptions, serverEngine } from './server-socket.ts';
 import { checkSession, encodeSession } from './session.ts';
 import { trace } from './trace.ts';
 import { duplexOf, ownerOf, type Transport, TransportSocket } from './transport-socket.ts';
+
+/** How `@types/node` calls a Buffer of its own memory, where it has a name for it. */
+type NodeBuffer = Exclude<ReturnType<NodeSocket['getFinished']>, undefined>;
 
 /** What a `ticketIssued` event tells about one NewSessionTicket message. The ticket itself stays out of logs. */
 export interface IssuedTicket {
@@ -829,9 +839,12 @@ export class TLSSocket extends TransportSocket {
     return this.#info?.peer.authorized ?? false;
   }
 
-  /** Why not, as Node's code string; `null` when there is nothing to say. */
-  get authorizationError(): string | null {
-    return this.#info?.peer.authorizationError ?? this.#authorizationError ?? this.#nothingShown;
+  /**
+   * Why not, as Node's code string; `null` when there is nothing to say. `@types/node` says `Error`, which it never is, there or here: the type
+   * suits both.
+   */
+  get authorizationError(): string & Error {
+    return (this.#info?.peer.authorizationError ?? this.#authorizationError ?? this.#nothingShown) as string & Error;
   }
 
   /** What node:tls says of a client that was asked for a certificate and has none. */
@@ -860,7 +873,8 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** `{ name, standardName, version }` of the cipher suite; `undefined` before the handshake, `null` once destroyed. */
-  getCipher(): { name: string; standardName: string; version: string } | null | undefined {
+  getCipher(): CipherNameAndProtocol;
+  getCipher(): CipherNameAndProtocol | null | undefined {
     if (this.destroyed) return null;
     if (this.#ofNode !== undefined) return this.#ofNode.getCipher();
     const name = this.#info?.cipherSuiteName;
@@ -878,17 +892,20 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** `ECDSA+SHA256`, …: signature algorithms that both sides take. Empty where nobody was asked for a signature. `null` once destroyed. */
+  getSharedSigalgs(): string[];
   getSharedSigalgs(): string[] | null {
     if (this.destroyed) return null;
     return this.#ofNode?.getSharedSigalgs() ?? (this.#info?.sharedSignatureSchemes ?? []).map(sigalgName);
   }
 
   /** The verify_data of the Finished that this side sent; `undefined` before the handshake, `null` once destroyed. */
+  getFinished(): NodeBuffer | undefined;
   getFinished(): Buffer | null | undefined {
     return this.#proof('finished');
   }
 
   /** The verify_data of the Finished of the peer; `undefined` before the handshake, `null` once destroyed. */
+  getPeerFinished(): NodeBuffer | undefined;
   getPeerFinished(): Buffer | null | undefined {
     return this.#proof('peerFinished');
   }
@@ -903,6 +920,9 @@ export class TLSSocket extends TransportSocket {
    * The peer's certificate as `X509Certificate.toLegacyObject()` gives it, also after a resumption; with `detailed` also `issuerCertificate`,
    * and so on to the root. `{}` when it showed none or before the handshake, `null` once destroyed.
    */
+  getPeerCertificate(detailed: true): DetailedPeerCertificate;
+  getPeerCertificate(detailed?: false): PeerCertificate;
+  getPeerCertificate(detailed?: boolean): PeerCertificate | DetailedPeerCertificate;
   getPeerCertificate(detailed: boolean = false): LegacyCertificate | null {
     if (this.destroyed) return null;
     const chain = this.#info?.peer.chain ?? [];
@@ -919,6 +939,7 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** The certificate of this side, as {@link TLSSocket.getPeerCertificate} gives that of the peer. */
+  getCertificate(): LegacyCertificate;
   getCertificate(): LegacyCertificate | null {
     if (this.destroyed) return null;
     const own = this.#ownCertificate;
@@ -958,6 +979,7 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** Client: the newest ticket as an opaque, secret Buffer for the `session` option; it stays on the socket. `undefined` until one has arrived, `null` once destroyed. */
+  getSession(): NodeBuffer | undefined;
   getSession(): Buffer | null | undefined {
     if (this.destroyed) return null;
     const ticket = this.#tickets?.at(-1);
@@ -971,6 +993,7 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** Client: the newest ticket as it came over the wire; of no use to resume with. `null` once destroyed. */
+  getTLSTicket(): NodeBuffer | undefined;
   getTLSTicket(): Buffer | null | undefined {
     if (this.destroyed) return null;
     const ticket = this.#tickets?.at(-1)?.ticket;
@@ -1006,11 +1029,11 @@ export class TLSSocket extends TransportSocket {
 
   /**
    * The certificates and keys to show, in place of those of the context: a server's `SNICallback` or `ALPNCallback` may say so, or whoever has
-   * the socket before its handshake. Later it has no effect.
+   * the socket before its handshake. Later it has no effect. A context of node:tls, which the type allows so that this is a `tls.TLSSocket`, is refused.
    */
-  setKeyCert(context: SecureContext | SecureContextOptions): void {
+  setKeyCert(context: SecureContext | SecureContextOptions | NodeContext): void {
     if (this.destroyed) return;
-    const chosen = contextFrom(context);
+    const chosen = contextFrom(context as SecureContext | SecureContextOptions);
     if (this.#engine === undefined) {
       if (this.#client !== undefined) this.#client.context = chosen;
     } else if (this.#handshaking) {
@@ -1141,7 +1164,8 @@ export class TLSSocket extends TransportSocket {
    * `length` bytes of keying material for `label` and `context`. Throws `ERR_TLS_INVALID_STATE` before the handshake is done, and Node's errors
    * for arguments. rfc9846#section-7.5
    */
-  exportKeyingMaterial(length: number, label: string, context?: NodeJS.ArrayBufferView): Buffer {
+  exportKeyingMaterial(length: number, label: string, context?: NodeJS.ArrayBufferView): NodeBuffer;
+  exportKeyingMaterial(length: unknown, label: unknown, context?: NodeJS.ArrayBufferView): Buffer {
     if (typeof length !== 'number') throw wrongType('length', 'of type number', length);
     if (!Number.isInteger(length) || length < 1 || length > 0xffff_ffff) {
       throw outOfRange('length', '>= 1 && <= 4294967295', length);

@@ -541,6 +541,27 @@ test('a trace names what goes to and fro', async (t) => {
   }
 });
 
+test('a server with enableTrace traces its connections', async (t) => {
+  const lines: string[] = [];
+  t.mock.method(process.stderr, 'write', (line: string) => lines.push(line) > 0);
+  const { client } = await open(t, { enableTrace: true });
+  client.destroy();
+  t.mock.restoreAll();
+  assert.match(lines.join(''), /TLS server: received client_hello/);
+});
+
+test('what was written for the types of node:tls compiles', async (t) => {
+  const { client } = await open(t);
+  const takes = (socket: nodeTls.TLSSocket): Socket => socket;
+  const certificate: nodeTls.PeerCertificate = takes(client) === client ? client.getPeerCertificate() : assert.fail();
+  const detailed: nodeTls.DetailedPeerCertificate = client.getPeerCertificate(true);
+  const cipher: nodeTls.CipherNameAndProtocol = client.getCipher();
+  const address: string = client.localAddress;
+  const session: Buffer | undefined = client.getSession();
+  assert.ok(certificate.subject && detailed.issuerCertificate && cipher.name && address);
+  assert.ok(session === undefined || Buffer.isBuffer(session));
+});
+
 test('a server shows what setKeyCert says', async (t) => {
   const context = createSecureContext({ cert: stranger.certificatePem, key: stranger.keyPem });
   const port = await listen(

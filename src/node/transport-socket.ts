@@ -22,10 +22,18 @@ const onWay = WAY.map(
     },
 );
 
+/** As `net.Socket` has it. */
+export interface TransportSocket {
+  end(callback?: () => void): this;
+  end(buffer: Uint8Array | string, callback?: () => void): this;
+  end(text: Uint8Array | string, encoding?: BufferEncoding, callback?: () => void): this;
+}
+
 /**
  * A Duplex on top of another one, its transport, with everything of `net.Socket` that makes sense there: what the transport is able to do is
  * its own affair, and what it is not able to do has no effect.
  */
+// biome-ignore lint/suspicious/noUnsafeDeclarationMerging: Duplex has `end`, with a narrower type than net.Socket
 export abstract class TransportSocket extends Duplex {
   /** What carries the bytes. Not for programs. */
   protected _transport: Transport;
@@ -78,7 +86,7 @@ export abstract class TransportSocket extends Duplex {
     return this.destroyed || (this._transport.pending ?? false);
   }
 
-  get readyState(): string {
+  get readyState(): Socket['readyState'] {
     if (this.connecting) return 'opening';
     if (this.readable) return this.writable ? 'open' : 'readOnly';
     return this.writable ? 'writeOnly' : 'closed';
@@ -91,8 +99,8 @@ export abstract class TransportSocket extends Duplex {
   }
 
   /** Bytes that were written and have not gone to the transport yet. `undefined` once destroyed. */
-  get bufferSize(): number | undefined {
-    return this.destroyed ? undefined : this.writableLength;
+  get bufferSize(): number {
+    return (this.destroyed ? undefined : this.writableLength) as number;
   }
 
   get remoteAddress(): string | undefined {
@@ -107,20 +115,22 @@ export abstract class TransportSocket extends Duplex {
     return this._transport.remoteFamily;
   }
 
-  get localAddress(): string | undefined {
-    return this._transport.localAddress;
+  /** `undefined` once the connection is gone, as in node:net. */
+  get localAddress(): string {
+    return this._transport.localAddress as string;
   }
 
-  get localPort(): number | undefined {
-    return this._transport.localPort;
+  get localPort(): number {
+    return this._transport.localPort as number;
   }
 
-  get localFamily(): string | undefined {
-    return this._transport.localFamily;
+  get localFamily(): string {
+    return this._transport.localFamily as string;
   }
 
-  get autoSelectFamilyAttemptedAddresses(): string[] | undefined {
-    return this._transport.autoSelectFamilyAttemptedAddresses;
+  /** `undefined` where no name was looked up, as in node:net. */
+  get autoSelectFamilyAttemptedAddresses(): string[] {
+    return this._transport.autoSelectFamilyAttemptedAddresses as string[];
   }
 
   address(): ReturnType<Socket['address']> | Record<string, never> {

@@ -4,7 +4,7 @@ import * as nodeTls from 'node:tls';
 import type { MaybePromise } from '../crypto/index.ts';
 import type { CertificateVerifier, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
 import { type LegacyCertificate, legacyCertificate, legacyChain } from './legacy-certificate.ts';
-import { isThenable, ofProgram } from './program-answer.ts';
+import { isThenable, ofProgram, ProgramFailure } from './program-answer.ts';
 
 /**
  * Judges whether a certificate, which is good as such, is that of `host`: gives what is wrong, or nothing; at once, or by a promise. It is asked
@@ -40,7 +40,10 @@ export function clientVerifier(
         if (!verdict.trusted) return verdict;
         const certificate = legacyChain(question.chain, anchors);
         const answer = ofProgram(() => check(serverName, certificate));
-        return isThenable<Error>(answer) ? Promise.resolve(answer).then(verdictOf) : verdictOf(answer);
+        if (!isThenable<Error>(answer)) return verdictOf(answer);
+        return Promise.resolve(answer).then(verdictOf, (error: unknown) => {
+          throw new ProgramFailure(error);
+        });
       });
     },
   };
@@ -54,7 +57,7 @@ function nodeVerdict({ serverName = '', chain }: PeerQuestion, verdict: PeerVerd
 
 function verdictOf(answer: unknown): PeerVerdict {
   if (!answer) return { trusted: true };
-  const error = answer as Error & { readonly code?: string };
+  const error: Error & { readonly code?: string } = answer instanceof Error ? answer : new Error(String(answer));
   const { code, message } = error;
   return { trusted: false, code: code || message, message, alert: 'certificate_unknown', error };
 }

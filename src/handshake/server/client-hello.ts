@@ -143,7 +143,10 @@ function withCredential(
   return ask('chooseCredential', config.chooseCredential?.(info), (chosen) => {
     if (chosen === 'unrecognized_name') throw peerFault('client_hello.unrecognized_name', info.serverName);
     const credential = chooseCredential(chosen ? [chosen] : config.credentials, info);
-    if (credential === undefined) throw peerFault('client_hello.no_usable_certificate');
+    if (credential === undefined) {
+      const hasAny = chosen !== undefined || config.credentials.length > 0;
+      throw peerFault('client_hello.no_usable_certificate', hasAny ? undefined : 'the server has none');
+    }
     return then(credential);
   });
 }

@@ -84,6 +84,17 @@ test('mistakes are named', () => {
     [{ cert: [issuer.cert, leaf.cert], key: leaf.key }, 'credential.key_mismatch', /number 2/],
     [{ cert: [leaf.cert, Uint8Array.of(0x30, 0)], key: leaf.key }, 'credential.bad_certificate', /number 2/],
     [{ cert: leaf.der.subarray(0, 99), key: leaf.key }, 'credential.bad_certificate', /number 1/],
+    [{ cert: leaf.cert, key: { schemes: [], sign: () => leaf.der } }, 'credential.bad_signer', /code points.*got \[\]/],
+    [
+      { cert: leaf.cert, key: { schemes: ['ed25519'], sign: () => leaf.der } as unknown as Signer },
+      'credential.bad_signer',
+      /got \["ed25519"\]/,
+    ],
+    [
+      { cert: leaf.cert, key: { schemes: [SignatureScheme.ed25519], sign: undefined } as unknown as Signer },
+      'credential.bad_signer',
+      /function/,
+    ],
   ];
   for (const [options, code, message] of cases) {
     assert.throws(() => createCredential(options), { name: 'TlsUsageError', code, message });

@@ -22,7 +22,7 @@ export interface CredentialOptions {
 /**
  * What a server or client proves its identity with.
  *
- * Throws `TlsUsageError` with the code `credential.no_certificate`, `credential.bad_certificate`, `credential.bad_key`, or
+ * Throws `TlsUsageError` with the code `credential.no_certificate`, `credential.bad_certificate`, `credential.bad_key`, `credential.bad_signer`, or
  * `credential.key_mismatch` when the first certificate is not the one of the key.
  */
 export function createCredential(options: CredentialOptions): Credential {
@@ -41,7 +41,7 @@ export function createCredential(options: CredentialOptions): Credential {
   const { ocspResponse } = options;
   return {
     chain,
-    signer: isSigner(options.key) ? options.key : signerFor(certificates, options.key, options.passphrase),
+    signer: isSigner(options.key) ? checkSigner(options.key) : signerFor(certificates, options.key, options.passphrase),
     names: namesOf(leaf),
     ...(ocspResponse === undefined ? {} : { ocspResponse }),
   };
@@ -83,6 +83,21 @@ function parseNth(der: Uint8Array, index: number): X509Certificate {
 
 function isSigner(key: PrivateKeyInput | Signer): key is Signer {
   return typeof key === 'object' && key !== null && 'schemes' in key && 'sign' in key;
+}
+
+/** Returns the signer, when it is one. */
+function checkSigner(signer: Signer): Signer {
+  const { schemes, sign } = signer;
+  if (typeof sign !== 'function')
+    throw new TlsUsageError('credential.bad_signer', 'key: sign of a signer must be a function');
+  const isScheme = (scheme: unknown) =>
+    Number.isInteger(scheme) && (scheme as number) > 0 && (scheme as number) <= 0xffff;
+  if (Array.isArray(schemes) && schemes.length > 0 && schemes.every(isScheme)) return signer;
+  throw new TlsUsageError(
+    'credential.bad_signer',
+    'key: schemes of a signer must be a list of code points, such as SignatureScheme.ecdsa_secp256r1_sha256 of tessera-tls, ' +
+      `but got ${JSON.stringify(schemes)}`,
+  );
 }
 
 function signerFor(

@@ -127,6 +127,7 @@ export const contexts: readonly Scenario[] = [
         [{ ecdhCurve: 'P-384' }, { ecdhCurve: 'P-256:P-384' }],
         [{ ecdhCurve: 'P-521' }, { ecdhCurve: 'P-256' }],
         [{ ecdhCurve: 'X25519' }, {}],
+        [{ sigalgs: 'rsa_pss_rsae_sha256' }, {}],
         [{}, { sigalgs: 'rsa_pss_rsae_sha256' }],
       ] as const) {
         const listener = await w.listen({ minVersion: 'TLSv1.3', ...server });
