@@ -137,7 +137,7 @@ const CONTEXT: Names<SecureContextOptions> = {
 const SERVER: Names<Omit<TlsOptions, keyof SecureContextOptions | keyof net.ServerOpts>> = {
   ...{ requestCert: true, rejectUnauthorized: true, handshakeTimeout: true, ALPNProtocols: true, SNICallback: true },
   ...{ ALPNCallback: true, pskCallback: true, pskIdentityHint: true, secureContext: true, findPsk: true },
-  ...{ earlyData: true, ticketKeyRing: true, legacy: true },
+  ...{ earlyData: true, ticketKeyRing: true, legacy: true, enableTrace: true },
 };
 const CLIENT: Names<Omit<ConnectionOptions, keyof SecureContextOptions | Exclude<keyof NetOptions, 'timeout'>>> = {
   ...{ requestOCSP: true, enableTrace: true, rejectUnauthorized: true, socket: true, servername: true, session: true },
