@@ -101,7 +101,9 @@ export class ClientOwner implements SocketOwner {
   earlySender: EarlySender | undefined;
   /** When the handshake began, milliseconds since the epoch. */
   startedAt = 0;
-  context: SecureContext;
+  readonly context: SecureContext;
+  /** Whose certificates and keys are shown instead of those of `context`, which goes on to say who is trusted. */
+  shown: SecureContext | undefined;
   session: Uint8Array | string | undefined;
   servername: string | undefined;
   /** Whether `secureConnect` tells the program, as after `connect`. */
@@ -151,7 +153,8 @@ export class ClientOwner implements SocketOwner {
   /** Whom tickets of this connection are for. */
   scope(): string {
     const { psks = [] } = this.#options;
-    const scope = this.context.scope(this.rejects, this.#check);
+    const trusts = this.context.scope(this.rejects, this.#check);
+    const scope = this.shown === undefined ? trusts : JSON.stringify([trusts, this.shown.scope(this.rejects)]);
     // A ticket may come from a server that showed no certificate, but knew a PSK: it is for whoever would take that PSK again.
     return psks.length === 0 ? scope : JSON.stringify([scope, ...psks.map(({ identity }) => toHex(identity))]);
   }
@@ -163,7 +166,8 @@ export class ClientOwner implements SocketOwner {
 
   engine(socket: TLSSocket): TlsEngine {
     const { postHandshakeAuth, requestOCSP, verifyPeer } = this.#options;
-    const config = this.context.clientConfig(this.#alpn, this.rejects, postHandshakeAuth, this.#check);
+    const trusting = this.context.clientConfig(this.#alpn, this.rejects, postHandshakeAuth, this.#check);
+    const config = this.shown === undefined ? trusting : { ...trusting, credentials: this.shown.credentials };
     const serverName = hostName(this.name);
     const now = config.clock.now();
     const cache = this.#cache;

@@ -53,7 +53,9 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   const transport = given ?? openTransport(options);
   const { allowHalfOpen, highWaterMark, handshakeTimeout, signal, enableTrace } = options;
   const engine = owner.engine.bind(owner);
-  const ready = options.beforeTls?.(transport);
+  const { beforeTls } = options;
+  // What it throws ends the socket, as what it rejects with.
+  const ready = beforeTls && (async () => beforeTls(transport))();
   const settings = { engine, ready, owner, again, allowHalfOpen, highWaterMark, handshakeTimeout, signal, enableTrace };
   const socket = new TLSSocket(transport, settings);
   if (options.timeout) socket.setTimeout(options.timeout);

@@ -156,7 +156,8 @@ interface ClientSide extends SocketOwner {
   readonly startedAt: number;
   servername: string | undefined;
   session: Uint8Array | string | undefined;
-  context: SecureContext;
+  readonly context: SecureContext;
+  shown: SecureContext | undefined;
   scope(): string;
   engine(socket: TLSSocket): TlsEngine;
 }
@@ -326,7 +327,7 @@ export class TLSSocket extends TransportSocket {
         this.#make = make;
         TLSSocket.#startLater(this);
       },
-      (error: Error) => this.#fail(error),
+      (reason: unknown) => this.#fail(reason instanceof Error ? reason : new Error(`beforeTls: ${String(reason)}`)),
     );
   }
 
@@ -339,6 +340,8 @@ export class TLSSocket extends TransportSocket {
     if (this.#transport.isPaused()) this.#transport.resume();
     this.#transport.on('data', TLSSocket.#onTransportData).on('end', TLSSocket.#onTransportEnd);
     this.#progress();
+    // It will not say so again: it ended while there was something to be said in the clear.
+    if (this.#transport.readableEnded) this.#transportEnded();
   }
 
   #receive(bytes: Uint8Array): void {
@@ -1035,7 +1038,7 @@ export class TLSSocket extends TransportSocket {
     if (this.destroyed) return;
     const chosen = contextFrom(context as SecureContext | SecureContextOptions);
     if (this.#engine === undefined) {
-      if (this.#client !== undefined) this.#client.context = chosen;
+      if (this.#client !== undefined) this.#client.shown = chosen;
     } else if (this.#handshaking) {
       this.#engine.credentials = chosen.credentials;
     }
