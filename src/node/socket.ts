@@ -19,6 +19,7 @@ import { publishEvent } from './diagnostics.ts';
 import { type EarlyDataOutcome, type EarlySender, earlyInfo } from './early-data.ts';
 import { codedError, type Phase, type TlsError, toNodeError } from './errors.ts';
 import { type LegacyCertificate, legacyCertificate, legacyChain } from './legacy-certificate.ts';
+import { isAdopted } from './legacy-socket.ts';
 import { type EphemeralKeyInfo, ephemeralKeyInfo, sigalgName } from './negotiated.ts';
 import { ProgramFailure } from './program-answer.ts';
 import { type ServerSocketOptions, serverEngine } from './server-socket.ts';
@@ -173,6 +174,13 @@ const KEPT_TICKETS = 16;
  * offered `earlyDataStatus` ({@link EarlyDataOutcome}), on servers at once, and `earlyData` (Buffer, in order), on clients before `secure`.
  */
 export class TLSSocket extends TransportSocket {
+  /** Also of the sockets that a server of ours serves old clients on. */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // biome-ignore-start lint/complexity/noThisInStatic: a subclass comes here too
+    return Function.prototype[Symbol.hasInstance].call(this, value) || (this === TLSSocket && isAdopted(value));
+    // biome-ignore-end lint/complexity/noThisInStatic: a subclass comes here too
+  }
+
   /** As in node:tls: the server that it was given, if any. */
   declare server?: object;
   readonly #transport: Transport;
@@ -815,8 +823,8 @@ export class TLSSocket extends TransportSocket {
     return serverName === undefined || isIP(serverName) !== 0 ? false : serverName;
   }
 
-  /** `TLSv1.3`, also before the handshake; `null` once destroyed. */
-  getProtocol(): 'TLSv1.3' | null {
+  /** `TLSv1.3`, also before the handshake; of an old client of a server what it speaks; `null` once destroyed. */
+  getProtocol(): string | null {
     return this.destroyed ? null : 'TLSv1.3';
   }
 
