@@ -267,7 +267,8 @@ function failure(error: TlsError, stage: Stage, { host, port }: ConnectionOption
     return is(ExitCode.cannotConnect, `${what} in time`);
   }
   if (error.fault === 'certificate.not_trusted') {
-    return is(ExitCode.notTrusted, `${where} is not trusted: ${message} (${error.code})`);
+    const hint = 'trust its authority with --ca F, or go on with --insecure';
+    return is(ExitCode.notTrusted, `${where} is not trusted: ${message} (${error.code}): ${hint}`);
   }
   if (error.fault === 'record.not_tls') {
     return is(ExitCode.handshakeFailed, `${where} is no TLS server: ${message}`);

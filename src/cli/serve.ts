@@ -252,7 +252,7 @@ function watch(server: Server, report: Report): { close(): Promise<void> } {
     socket.on('close', () => secure.delete(socket));
     socket.on('error', (error: TlsError) => failed('error', error, peer));
     const facts = {
-      version: 'TLSv1.3',
+      version: socket.getProtocol(),
       cipherSuite: socket.getCipher()?.name ?? '',
       group: socket.connectionInfo?.group ?? null,
       serverName: socket.servername || null,
@@ -262,13 +262,13 @@ function watch(server: Server, report: Report): { close(): Promise<void> } {
       authorized: socket.authorized,
       ms: tookMs(peer),
     };
-    const { cipherSuite, group, resumed, pskIdentity, ms } = facts;
+    const { version, cipherSuite, group, resumed, pskIdentity, ms } = facts;
     const names = `sni=${printable(facts.serverName ?? '-')} alpn=${printable(facts.alpn ?? '-')}`;
     const how = resumed ? report.style('green', 'resumed') : pskIdentity === null ? 'full' : `psk=${pskIdentity}`;
     report.event(
       'handshake',
       { peer, ...facts },
-      `${prefix(peer)} TLSv1.3 ${cipherSuite} ${group ?? '-'} ${names} ${how} ${ms} ms`,
+      `${prefix(peer)} ${version} ${cipherSuite} ${group ?? '-'} ${names} ${how} ${ms} ms`,
     );
   });
   reportEarlyData(server, report);

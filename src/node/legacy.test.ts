@@ -456,3 +456,24 @@ test('what node:tls is given: keys and certificates in PEM, groups that it knows
   assert.deepEqual([(key as string[]).length, (ca as string[])[0]!.trim()], [1, own.certificatePem.trim()]);
   assert.equal(ecdhCurve, 'x25519:secp256r1');
 });
+
+test('what is only ours may be called on the socket of an old client', async (t) => {
+  const server = ourTls.createServer({ ...pem(own), numTickets: 4 });
+  const port = await listen(t, server as unknown as nodeTls.Server);
+  const client = nodeTls.connect({ port, host: '127.0.0.1', rejectUnauthorized: false, ...OLD });
+  t.after(async () => void client.destroy());
+  const [socket] = (await once(server, 'secureConnection')) as [ourTls.TLSSocket];
+  assert.ok(socket instanceof ourTls.TLSSocket && socket instanceof nodeTls.TLSSocket);
+  assert.ok(!(client instanceof ourTls.TLSSocket));
+  assert.equal(socket.getProtocol(), 'TLSv1.2');
+  socket.numTickets = 3;
+  socket.flushTickets();
+  socket.updateKeys();
+  assert.deepEqual([socket.numTickets, socket.newSessionTicket(2), socket.issueTickets([{}])], [0, false, []]);
+  assert.deepEqual([socket.tickets, socket.cancelTickets(), socket.takeSession()], [[], 0, undefined]);
+  assert.deepEqual([socket.earlyDataState, socket.truncated, socket.connectionInfo], ['none', false, undefined]);
+  assert.equal(socket.explainTickets(), 'TLSv1.2: its tickets are an affair of node:tls');
+  assert.deepEqual([socket.ticketInfo.issued, socket.ticketInfo.resumed], [0, false]);
+  assert.ok(socket.transferred.received > 0);
+  await assert.rejects(socket.requestClientCertificate(), { code: 'socket.legacy' });
+});

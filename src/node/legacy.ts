@@ -10,6 +10,7 @@ import { crlsOf } from './certificates.ts';
 import type { SecureContext } from './context.ts';
 import { readKeys } from './credentials.ts';
 import { Gathered, HelloReader, helloIn, MAX_HELLO_LENGTH, offersTls13 } from './hello-reader.ts';
+import { adopt } from './legacy-socket.ts';
 import { ProgramFailure } from './program-answer.ts';
 import type { TlsOptions } from './server.ts';
 import { andThen, askOcsp, askSni } from './server-questions.ts';
@@ -126,6 +127,7 @@ export class LegacyServer {
     const server = nodeTls.createServer(Object.fromEntries(Object.entries(given).filter(([, value]) => value != null)));
     server.on('secureConnection', (socket) => {
       Object.assign(socket, { server: owner });
+      adopt(socket);
       owner.emit('secureConnection', socket);
     });
     server.on('tlsClientError', (error, socket) => void owner.emit('tlsClientError', error, socket));

@@ -283,12 +283,23 @@ describe('what is wrong is said in one line', () => {
     const { port, server } = await serve(t);
     const result = await run(t, ['connect', `localhost:${port}`]);
     assert.equal(result.code, 5);
-    assert.match(result.stderr, /^tessera: localhost:\d+ is not trusted: [^\n]*DEPTH_ZERO_SELF_SIGNED_CERT\)\n$/);
+    assert.match(
+      result.stderr,
+      /^tessera: localhost:\d+ is not trusted: [^\n]*DEPTH_ZERO_SELF_SIGNED_CERT\): trust [^\n]*--ca F[^\n]*--insecure\n$/,
+    );
     await server.waitFor(/handshake failed: .*received alert/);
   });
 });
 
 describe('serve and connect', () => {
+  test('an old client is shown with the version it speaks', async (t) => {
+    const { port, server } = await serve(t);
+    const client = nodeTls.connect({ port, host: 'localhost', rejectUnauthorized: false, maxVersion: 'TLSv1.2' });
+    client.on('error', () => {}); // the server ends with the test
+    t.after(() => client.destroy());
+    await server.waitFor(/ TLSv1\.2 ECDHE-\S+ - sni=/);
+  });
+
   test('a conversation: summary and tickets on stderr, data on stdout', async (t) => {
     const { port, server } = await serve(t, '--echo', '--num-tickets', '3');
     const result = await run(t, ['connect', `localhost:${port}`, '--ca', path('cert.pem')], 'hello\n');
