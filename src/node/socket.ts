@@ -878,15 +878,10 @@ export class TLSSocket extends TransportSocket {
     return serverName === undefined || isIP(serverName) !== 0 ? false : serverName;
   }
 
-<<<<<<< HEAD
   /** `TLSv1.3`, also before the handshake; what was agreed on with an old server, after `connect` with `legacy`; `null` once destroyed. */
   getProtocol(): string | null {
     return this.destroyed ? null : (this.#ofNode?.getProtocol() ?? 'TLSv1.3');
-=======
-  /** `TLSv1.3`, also before the handshake; of an old client of a server what it speaks; `null` once destroyed. */
-  getProtocol(): string | null 
-    return this.destroyed ? null : 'TLSv1.3';
->>>>>>> w-N
+  }
 
   /** `{ name, standardName, version }` of the cipher suite; `undefined` before the handshake, `null` once destroyed. */
   getCipher(): CipherNameAndProtocol;
