@@ -20,7 +20,7 @@ const OBJECT_OPTIONS = [
   'cert',
   'pfx',
 ] as const;
-const LIST_OPTIONS = ['ALPNProtocols', 'groups'] as const;
+const LIST_OPTIONS = ['ALPNProtocols', 'groups', 'allowPartialTrustChain'] as const;
 
 /**
  * An `https.Agent` whose connections are made by {@link connect}: for `https.request`, got, axios and whatever else takes an agent. Options

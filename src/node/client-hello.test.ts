@@ -194,7 +194,11 @@ test('what is no ClientHello is refused by name, and nothing else can happen', (
 });
 
 /** What is left to be read from `stream` now. */
-const rest = (stream: PassThrough): Uint8Array => new Uint8Array((stream.read() as Buffer | null) ?? []);
+function rest(stream: PassThrough): Uint8Array {
+  const chunks: Buffer[] = [];
+  for (let chunk = stream.read(); chunk !== null; chunk = stream.read()) chunks.push(chunk as Buffer);
+  return new Uint8Array(Buffer.concat(chunks));
+}
 
 test('peeking: the bytes are back, and the stream is paused, however they came', async () => {
   const bytes = new Uint8Array(Buffer.concat([records(whole(wire).message, [100]), Buffer.from('what comes behind')]));

@@ -92,7 +92,8 @@ let processCache: ClientTicketCache | undefined;
 export class ClientOwner implements SocketOwner {
   readonly #options: ClientOptions & Target;
   readonly #alpn: readonly string[];
-  readonly #rejects: boolean;
+  /** Whether servers that are not trusted end the handshake. */
+  readonly rejects: boolean;
   readonly #cache: ClientTicketCache | undefined;
   readonly #host: string | undefined;
   #origin = '';
@@ -100,7 +101,9 @@ export class ClientOwner implements SocketOwner {
   earlySender: EarlySender | undefined;
   /** When the handshake began, milliseconds since the epoch. */
   startedAt = 0;
-  context: SecureContext;
+  readonly context: SecureContext;
+  /** Whose certificates and keys are shown instead of those of `context`, which goes on to say who is trusted. */
+  shown: SecureContext | undefined;
   session: Uint8Array | string | undefined;
   servername: string | undefined;
   /** Whether `secureConnect` tells the program, as after `connect`. */
@@ -116,7 +119,7 @@ export class ClientOwner implements SocketOwner {
     checkFunction('pskCallback', options.pskCallback);
     checkFunction('options.checkServerIdentity', options.checkServerIdentity);
     this.#options = options;
-    this.#rejects = rejectsUnauthorized(options);
+    this.rejects = rejectsUnauthorized(options);
     this.context = givenContext(options.secureContext) ?? contextOf(options);
     this.#alpn = alpnNames(options.ALPNProtocols ?? undefined) ?? [];
     this.#cache = cacheOf(options.ticketCache);
@@ -128,8 +131,8 @@ export class ClientOwner implements SocketOwner {
     this.announces = announces;
     this.opened = stream === undefined;
     // What cannot be makes no socket.
-    this.context.clientConfig(this.#alpn, this.#rejects, options.postHandshakeAuth, this.#check);
-    if (typeof this.#name === 'string') hostName(this.#name); // else net.connect says so
+    this.context.clientConfig(this.#alpn, this.rejects, options.postHandshakeAuth, this.#check);
+    if (typeof this.name === 'string') hostName(this.name); // else net.connect says so
   }
 
   get asksForOcsp(): boolean {
@@ -143,14 +146,15 @@ export class ClientOwner implements SocketOwner {
   }
 
   /** What the certificate must have. */
-  get #name(): string {
+  get name(): string {
     return this.servername || this.#host || 'localhost';
   }
 
   /** Whom tickets of this connection are for. */
   scope(): string {
     const { psks = [] } = this.#options;
-    const scope = this.context.scope(this.#rejects, this.#check);
+    const trusts = this.context.scope(this.rejects, this.#check);
+    const scope = this.shown === undefined ? trusts : JSON.stringify([trusts, this.shown.scope(this.rejects)]);
     // A ticket may come from a server that showed no certificate, but knew a PSK: it is for whoever would take that PSK again.
     return psks.length === 0 ? scope : JSON.stringify([scope, ...psks.map(({ identity }) => toHex(identity))]);
   }
@@ -162,8 +166,9 @@ export class ClientOwner implements SocketOwner {
 
   engine(socket: TLSSocket): TlsEngine {
     const { postHandshakeAuth, requestOCSP, verifyPeer } = this.#options;
-    const config = this.context.clientConfig(this.#alpn, this.#rejects, postHandshakeAuth, this.#check);
-    const serverName = hostName(this.#name);
+    const trusting = this.context.clientConfig(this.#alpn, this.rejects, postHandshakeAuth, this.#check);
+    const config = this.shown === undefined ? trusting : { ...trusting, credentials: this.shown.credentials };
+    const serverName = hostName(this.name);
     const now = config.clock.now();
     const cache = this.#cache;
     this.startedAt = now;

@@ -1,6 +1,7 @@
 import { connect as connectTcp, type IpcSocketConnectOpts, type Socket, type TcpSocketConnectOpts } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { type ClientOptions, ClientOwner } from './client.ts';
+import { secondAttempt } from './legacy-client.ts';
 import { TLSSocket } from './socket.ts';
 import { duplexOf } from './transport-socket.ts';
 
@@ -14,6 +15,11 @@ export interface ConnectionOptions
    * agreed, and must then have read that answer and nothing behind it. Bytes that came along with the answer are not protected: refuse them.
    */
   readonly beforeTls?: ((transport: Duplex) => Promise<void>) | undefined;
+  /**
+   * What to do when the server does not speak TLS 1.3. `false` (default): fail, with node:tls's code for it. `true`: connect anew and let node:tls speak with
+   * it, as old as its own `minVersion` allows; {@link TLSSocket.getProtocol} tells. There are no tickets, no early data and no PSKs of ours then. Not with `socket`.
+   */
+  readonly legacy?: boolean | undefined;
   /** Milliseconds without traffic until a `timeout` event. */
   readonly timeout?: number | undefined;
   /** `false` (default): when the server ends, this side ends too. */
@@ -43,11 +49,14 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   const { options, listener } = normalize(args);
   const given = options.socket ? duplexOf(options.socket) : undefined;
   const owner = new ClientOwner(options, given, true);
+  const again = secondAttempt(options, owner, () => openTransport(options));
   const transport = given ?? openTransport(options);
   const { allowHalfOpen, highWaterMark, handshakeTimeout, signal, enableTrace } = options;
   const engine = owner.engine.bind(owner);
-  const ready = options.beforeTls?.(transport);
-  const settings = { engine, ready, owner, allowHalfOpen, highWaterMark, handshakeTimeout, signal, enableTrace };
+  const { beforeTls } = options;
+  // What it throws ends the socket, as what it rejects with.
+  const ready = beforeTls && (async () => beforeTls(transport))();
+  const settings = { engine, ready, owner, again, allowHalfOpen, highWaterMark, handshakeTimeout, signal, enableTrace };
   const socket = new TLSSocket(transport, settings);
   if (options.timeout) socket.setTimeout(options.timeout);
   if (options.onread) deliverInto(socket, options.onread);

@@ -1,5 +1,6 @@
 /** Old clients of our server, and of a server of node:tls: both must do the same. The clients are those of node:tls. */
 import assert from 'node:assert/strict';
+import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
 import { createServer as createHttpServer } from 'node:http';
 import { get } from 'node:https';
@@ -87,7 +88,7 @@ async function play(t: Scope, tls: Tls, { server: options, prepare, clients }: S
     const { subject } = socket.getPeerCertificate() ?? {};
     seen.push(
       `secureConnection ${socket instanceof nodeTls.TLSSocket} ${socket.getProtocol()} ${socket.servername} ${socket.alpnProtocol} ` +
-        `${socket.authorized} ${socket.authorizationError} ${subject?.CN} paused=${socket.isPaused()} server=${isOf}`,
+        `${socket.authorized} ${socket.authorizationError} ${subject?.CN} paused=${socket.isPaused()} half=${socket.allowHalfOpen} server=${isOf}`,
     );
     socket.on('data', (data) => socket.end(`${data} there`));
     socket.resume();
@@ -144,6 +145,7 @@ const SCENARIOS: readonly Scenario[] = [
     server: () => ({ requestCert: true, rejectUnauthorized: false, ca: known.certificatePem }),
     clients: () => [pem(known), pem(other), {}],
   },
+  { name: 'allowHalfOpen', server: () => ({ allowHalfOpen: true }) },
   {
     name: 'pauseOnConnect',
     server: () => ({ pauseOnConnect: true }),
@@ -190,21 +192,18 @@ describe('an old client sees what it sees with node:tls, and so does the program
 
 test('old and new clients on one port; the new ones are ours', async (t) => {
   const server = OURS.createServer(pem(own));
-  const sockets: nodeTls.TLSSocket[] = [];
+  const sockets: unknown[] = [];
   server.on('secureConnection', (socket) => {
-    sockets.push(socket);
+    sockets.push([socket instanceof nodeTls.TLSSocket, socket.getProtocol()]);
     socket.end('bye');
   });
   const port = await listen(t, server);
   await visit(port);
   await visit(port, { maxVersion: 'TLSv1.3' });
-  assert.deepEqual(
-    sockets.map((socket) => [socket instanceof nodeTls.TLSSocket, socket.getProtocol()]),
-    [
-      [true, 'TLSv1.2'],
-      [false, 'TLSv1.3'],
-    ],
-  );
+  assert.deepEqual(sockets, [
+    [true, 'TLSv1.2'],
+    [false, 'TLSv1.3'],
+  ]);
 });
 
 test('their sessions: tickets outlive setSecureContext, and newSession and resumeSession keep them for the program', async (t) => {
@@ -235,6 +234,21 @@ test('their sessions: tickets outlive setSecureContext, and newSession and resum
   const fourth = await visit(keepingPort, { ...noTickets, session: third.session! });
   assert.deepEqual([kept.size, asked], [1, [true]]);
   assert.match(fourth.log[0]!, /reused=true/);
+});
+
+test('their tickets are good at another server that has the same keys, until they are revoked', async (t) => {
+  const echo = (socket: nodeTls.TLSSocket): void => void socket.end('there');
+  const one = OURS.createServer(pem(own), echo);
+  const two = OURS.createServer({ ...pem(own), ticketKeys: one.getTicketKeys() }, echo);
+  const [onePort, twoPort] = [await listen(t, one), await listen(t, two)];
+  const reused = async (port: number, session: Buffer): Promise<boolean> =>
+    (await visit(port, { session })).log[0]!.endsWith('reused=true');
+  const session = (await visit(onePort)).session!;
+  assert.deepEqual([await reused(onePort, session), await reused(twoPort, session)], [true, true]);
+  two.setTicketKeys(randomBytes(48));
+  assert.deepEqual([await reused(onePort, session), await reused(twoPort, session)], [true, false]);
+  // Of node:tls these bytes are the keys themselves; here they are not.
+  assert.notDeepEqual((one as unknown as ourTls.Server).oldTicketKeys, one.getTicketKeys());
 });
 
 /** A client whose first bytes leave one by one. */
@@ -269,6 +283,19 @@ test('a ClientHello that comes byte by byte, of an old client and of a new one',
     assert.equal(log.at(-1), 'there');
     assert.match(log[0]!, new RegExp(maxVersion));
   }
+});
+
+test('a ClientHello in more records than are waited for is one for our engine, which has limits of its own', async (t) => {
+  const server = OURS.createServer(pem(own));
+  const port = await listen(t, server);
+  const tcp = connectTcp({ port, host: '127.0.0.1' });
+  tcp.on('error', () => {});
+  // A message of 60,000 bytes, one in each record.
+  const start = [1, 0, 0xea, 0x60].map((byte) => Buffer.from([22, 3, 1, 0, 1, byte]));
+  tcp.write(Buffer.concat([...start, ...Array.from({ length: 60_000 }, () => Buffer.from([22, 3, 1, 0, 1, 0]))]));
+  const [error] = (await once(server, 'tlsClientError')) as [ourTls.TlsError];
+  assert.deepEqual([error.side, error.fault], ['local', 'handshake.malformed']);
+  tcp.destroy();
 });
 
 test('a transport that is no TCP socket', async (t) => {
@@ -360,7 +387,7 @@ test('refused with protocol_version: where the program says so, and where node:t
 });
 
 test('handshakeTimeout counts from the beginning of the connection', async (t) => {
-  const server = OURS.createServer({ ...pem(own), handshakeTimeout: 150 });
+  const server = OURS.createServer({ ...pem(own), handshakeTimeout: 400 });
   const port = await listen(t, server);
   const startedAt = performance.now();
   const tcp = connectTcp({ port, host: '127.0.0.1' });
@@ -369,8 +396,8 @@ test('handshakeTimeout counts from the beginning of the connection', async (t) =
   const client = new Duplex({
     read() {},
     write(chunk: Buffer, _encoding, done) {
-      // The ClientHello when half of the time is over, and nothing after it.
-      if (!sent) setTimeout(() => tcp.write(chunk), 75);
+      // The ClientHello when most of the time is over, and nothing after it.
+      if (!sent) setTimeout(() => tcp.write(chunk), 300);
       sent = true;
       done();
     },
@@ -378,7 +405,7 @@ test('handshakeTimeout counts from the beginning of the connection', async (t) =
   nodeTls.connect({ socket: client, ...OLD }).on('error', () => {});
   const [error] = (await once(server, 'tlsClientError')) as [NodeJS.ErrnoException];
   assert.equal(error.code, 'ERR_TLS_HANDSHAKE_TIMEOUT');
-  assert.ok(performance.now() - startedAt < 220);
+  assert.ok(performance.now() - startedAt < 650);
   tcp.destroy();
 });
 

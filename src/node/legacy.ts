@@ -2,7 +2,7 @@
  * Clients that do not offer TLS 1.3 are served by node:tls, on the same port and with the same certificates. Which one a client is, its ClientHello says, in
  * supported_versions and nowhere else; until it is there, nothing of ours has been answered, and no one has seen a socket of ours.
  */
-import { KeyObject } from 'node:crypto';
+import { KeyObject, randomBytes } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import * as nodeTls from 'node:tls';
@@ -23,6 +23,8 @@ export interface LegacyOwner extends EventEmitter {
   readonly ALPNProtocols?: Buffer;
   /** The context of clients that ask for no name that another one is kept for. */
   readonly _sharedCreds: SecureContext;
+  /** Shared as those of tickets are; `undefined`: node:tls makes its own. */
+  readonly oldTicketKeys: Buffer | undefined;
   /** Of `addContext`. */
   contextFor(serverName: string): SecureContext | undefined;
   /** node:tls has taken the transport. */
@@ -43,7 +45,7 @@ export class LegacyServer {
   readonly #refused = new WeakMap<TLSSocket, string>();
   #server: nodeTls.Server | undefined;
   /** Sessions of before stay good when the server is made again. */
-  #ticketKeys: Buffer | undefined;
+  #ticketKeys: Buffer = randomBytes(48);
 
   /** `handshakeTimeout` in milliseconds: from the beginning of a connection, not from the moment that it came here. */
   constructor(owner: LegacyOwner, options: TlsOptions, handshakeTimeout: number) {
@@ -59,7 +61,6 @@ export class LegacyServer {
 
   /** Something about the owner or its contexts has changed. */
   changed(): void {
-    this.#ticketKeys = this.#server?.getTicketKeys() ?? this.#ticketKeys;
     this.#server = undefined;
   }
 
@@ -75,8 +76,11 @@ export class LegacyServer {
       this.#refused.set(socket, reason);
       return false;
     }
-    this.#server ??= this.#makeServer();
+    const keys = this.#owner.oldTicketKeys ?? this.#ticketKeys;
+    this.#server ??= this.#makeServer(keys);
     const server = this.#server;
+    if (!keys.equals(this.#ticketKeys)) server.setTicketKeys(keys);
+    this.#ticketKeys = keys;
     this.#passOn(server);
     const transport = socket.handOver();
     transport.unshift(hello);
@@ -96,7 +100,7 @@ export class LegacyServer {
     return options.cert === undefined && !pskCallback ? 'the server has no certificate' : undefined;
   }
 
-  #makeServer(): nodeTls.Server {
+  #makeServer(ticketKeys: Buffer): nodeTls.Server {
     const owner = this.#owner;
     const { SNICallback, ALPNCallback, pskCallback, pskIdentityHint, sessionIdContext, sessionTimeout } = this.#options;
     const { pauseOnConnect, handshakeTimeout } = this.#options;
@@ -112,7 +116,7 @@ export class LegacyServer {
       sessionTimeout,
       pauseOnConnect,
       handshakeTimeout: handshakeTimeout || undefined,
-      ticketKeys: this.#ticketKeys,
+      ticketKeys,
       SNICallback(this: unknown, name: string, done: (error: Error | null, context?: nodeTls.SecureContext) => void) {
         const asked = (): ReturnType<typeof askSni> =>
           SNICallback ? askSni(SNICallback, this as TLSSocket, name) : owner.contextFor(name);

@@ -13,29 +13,44 @@ export interface ServerSocketOptions extends Omit<TlsOptions, 'allowHalfOpen' | 
 /** Options that, when given, make a socket's TLS another one than its server's. */
 const OWN = [
   ...['secureContext', 'cert', 'key', 'pfx', 'ca', 'verifyPeer', 'requestCert', 'rejectUnauthorized', 'ALPNProtocols'],
-  ...[
-    'SNICallback',
-    'ALPNCallback',
-    'pskCallback',
-    'findPsk',
-    'tickets',
-    'numTickets',
-    'earlyData',
-    'sessionIdContext',
-  ],
+  ...['SNICallback', 'ALPNCallback', 'pskCallback', 'findPsk', 'tickets', 'numTickets', 'earlyData'],
+  'sessionIdContext',
 ] as const;
-type Own = { readonly [K in (typeof OWN)[number]]?: unknown };
+/** Options of the socket itself, which say nothing about its TLS. */
+const OF_SOCKET: ReadonlySet<string> = new Set([
+  ...['server', 'isServer', 'allowHalfOpen', 'highWaterMark', 'handshakeTimeout'],
+  ...['enableTrace', 'pauseOnConnect', 'signal'],
+]);
+type Given = Readonly<Record<string, unknown>>;
+
+/** What a server made for these options depends on: whatever is not known to be harmless. */
+function givenBy(options: ServerSocketOptions): Given {
+  return Object.fromEntries(
+    Object.entries(options).filter(([name, value]) => value !== undefined && !OF_SOCKET.has(name)),
+  );
+}
+
+function isSame(one: Given, other: Given): boolean {
+  const names = Object.keys(one);
+  return names.length === Object.keys(other).length && names.every((name) => one[name] === other[name]);
+}
 
 /** So that a ticket of one socket is good for the next one: the keys go with the context or the server that both have. */
 const rings = new WeakMap<object, TicketKeyRing>();
 /** Of a context, the last server that was made for a socket, and what its options were. */
-const servers = new WeakMap<object, { readonly server: Server; readonly options: Own }>();
+const servers = new WeakMap<object, { readonly server: Server; readonly options: Given }>();
 
 /** The protocol of a server's socket that no `Server` has accepted. Throws what is wrong with options. */
 export function serverEngine(options: ServerSocketOptions): (socket: TLSSocket) => TlsEngine {
   const server = serverOf(options);
   return (socket) => {
-    if (server !== options.server && socket.listenerCount('keylog') > 0) server.on('keylog', sayKeys);
+    // Once, for all the sockets that share the server.
+    if (
+      server !== options.server &&
+      socket.listenerCount('keylog') > 0 &&
+      !server.listeners('keylog').includes(sayKeys)
+    )
+      server.on('keylog', sayKeys);
     return server.engineOf(socket);
   };
 }
@@ -45,12 +60,11 @@ function sayKeys(line: Buffer, socket: TLSSocket): void {
 }
 
 function serverOf(options: ServerSocketOptions): Server {
-  const given = options as Own;
-  const own = OWN.some((name) => given[name] !== undefined);
-  if (!own && options.server instanceof Server) return options.server;
+  const given = givenBy(options);
+  if (OWN.every((name) => given[name] === undefined) && options.server instanceof Server) return options.server;
   const shared = options.secureContext ?? options.server;
   const made = shared && servers.get(shared);
-  if (made && OWN.every((name) => made.options[name] === given[name])) return made.server;
+  if (made && isSame(made.options, given)) return made.server;
   const { server: _server, ...rest } = options;
   const ticketKeyRing = options.ticketKeyRing ?? ringOf(options);
   const server = new Server({ ...rest, ...(ticketKeyRing && { ticketKeyRing }) });

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { hkdfSync, randomBytes } from 'node:crypto';
 import { equal, fromHex, toHex } from '../bytes/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
 import { EpochKeys } from '../tickets/epoch-keys.ts';
@@ -86,6 +86,19 @@ export class ServerTicketKeys implements TicketSealer {
     this.#advance(Date.now());
     this.#isShared = true;
     return this.#masters[0]!.bytes;
+  }
+
+  /**
+   * 48 bytes for node:tls, which seals the sessions of older clients itself: the same at whoever has the same keys, and others in the next epoch.
+   * `undefined` where the program keeps the ring.
+   */
+  get forOldClients(): Buffer | undefined {
+    if (this.#isOfProgram) return undefined;
+    const now = Date.now();
+    this.#advance(now);
+    const epoch = Math.floor(now / (EPOCH_SECONDS * 1_000));
+    const label = `tessera older clients ${epoch}`;
+    return Buffer.from(hkdfSync('sha256', this.#masters[0]!.bytes, new Uint8Array(0), label, 48));
   }
 
   /** Seals with the first from now on. Tickets of before stay good, unless `revoke`. */

@@ -408,6 +408,11 @@ class TlsServer extends Base implements SocketOwner {
     return this.#names.find(serverName);
   }
 
+  /** Not for programs: what node:tls seals sessions with. */
+  get oldTicketKeys(): Buffer | undefined {
+    return this.#keys.forOldClients;
+  }
+
   /** For subclasses: node:tls handshakes with an old client on `transport`, which {@link TlsServer.onAccept} told of before. */
   onHandOver(_transport: Duplex): void {}
 

@@ -19,6 +19,7 @@ import { publishEvent } from './diagnostics.ts';
 import { type EarlyDataOutcome, type EarlySender, earlyInfo } from './early-data.ts';
 import { codedError, type Phase, type TlsError, toNodeError } from './errors.ts';
 import { type LegacyCertificate, legacyCertificate, legacyChain } from './legacy-certificate.ts';
+import { PlainEngine, type SecondAttempt } from './legacy-client.ts';
 import { isAdopted } from './legacy-socket.ts';
 import { type EphemeralKeyInfo, ephemeralKeyInfo, sigalgName } from './negotiated.ts';
 import { ProgramFailure } from './program-answer.ts';
@@ -138,6 +139,8 @@ export interface EngineSocketOptions
   readonly deliverEarlyData?: 'event' | 'stream' | undefined;
   /** Server: looks at what the client says first, and gives what is for the engine. It may take the transport, see {@link TLSSocket.handOver}. */
   readonly gate?: Gate | undefined;
+  /** Client: how to begin anew when the handshake has failed with this error, if at all. */
+  readonly again?: ((error: TlsAlertError | TlsPeerAlertError) => SecondAttempt | undefined) | undefined;
 }
 
 interface Gate {
@@ -154,7 +157,8 @@ interface ClientSide extends SocketOwner {
   readonly startedAt: number;
   servername: string | undefined;
   session: Uint8Array | string | undefined;
-  context: SecureContext;
+  readonly context: SecureContext;
+  shown: SecureContext | undefined;
   scope(): string;
   engine(socket: TLSSocket): TlsEngine;
 }
@@ -183,7 +187,7 @@ export class TLSSocket extends TransportSocket {
 
   /** As in node:tls: the server that it was given, if any. */
   declare server?: object;
-  readonly #transport: Transport;
+  #transport: Transport;
   readonly #owner: SocketOwner | undefined;
   readonly #client: ClientSide | undefined;
   /** Makes the engine; gone once it has. */
@@ -195,6 +199,7 @@ export class TLSSocket extends TransportSocket {
   #earlySender: EarlySender | undefined;
   readonly #streamsEarlyData: boolean;
   #gate: Gate | undefined;
+  #again: EngineSocketOptions['again'];
   #handedOver = false;
   #earlyRequest: EarlyDataRequest | undefined;
   /** Written before there could be any writing. */
@@ -259,6 +264,7 @@ export class TLSSocket extends TransportSocket {
     this.#client = owner instanceof ClientOwner ? owner : undefined;
     this.#streamsEarlyData = deliverEarlyData === 'stream';
     this.#gate = (options as EngineSocketOptions).gate;
+    this.#again = (options as EngineSocketOptions).again;
     stream.allowHalfOpen = true; // close_notify decides which direction is over, not the FIN beneath it
     this.#transport.setNoDelay?.(true);
     stream.on('error', TLSSocket.#onTransportError).on('close', TLSSocket.#onTransportClose);
@@ -329,7 +335,7 @@ export class TLSSocket extends TransportSocket {
         this.#make = make;
         TLSSocket.#startLater(this);
       },
-      (error: Error) => this.#fail(error),
+      (reason: unknown) => this.#fail(reason instanceof Error ? reason : new Error(`beforeTls: ${String(reason)}`)),
     );
   }
 
@@ -342,6 +348,8 @@ export class TLSSocket extends TransportSocket {
     if (this.#transport.isPaused()) this.#transport.resume();
     this.#transport.on('data', TLSSocket.#onTransportData).on('end', TLSSocket.#onTransportEnd);
     this.#progress();
+    // It will not say so again: it ended while there was something to be said in the clear.
+    if (this.#transport.readableEnded) this.#transportEnded();
   }
 
   #receive(bytes: Uint8Array): void {
@@ -393,7 +401,7 @@ export class TLSSocket extends TransportSocket {
     if (this.#engine !== undefined && !this.#engine.wantsInput) {
       this.#endedEarly = true; // what came before counts, once the engine goes on
     } else if (!this.#handshaking) {
-      this.#truncated = true;
+      this.#truncated = this.#ofNode === undefined; // node:tls does not tell
       this.#unanswered();
       this.#endReading();
     } else {
@@ -436,7 +444,7 @@ export class TLSSocket extends TransportSocket {
       }
     } finally {
       this.#progressing = false;
-      if (!this.destroyed) this.#flush();
+      if (!this.destroyed && this.#engine === engine) this.#flush();
     }
   }
 
@@ -541,7 +549,7 @@ export class TLSSocket extends TransportSocket {
     const begun = this.#info !== undefined; // with early data
     this.#info = info;
     this.#owner?.onResumption?.(info.resumed);
-    if (this.#client?.asksForOcsp) {
+    if (this.#client?.asksForOcsp && this.#ofNode === undefined) {
       const { ocspResponse } = info;
       this.emit('OCSPResponse', ocspResponse === undefined ? null : Buffer.from(ocspResponse));
       if (this.destroyed) return;
@@ -647,6 +655,11 @@ export class TLSSocket extends TransportSocket {
       this.#endedInHandshake();
       return;
     }
+    const attempt = this.#handshaking ? this.#again?.(error) : undefined;
+    if (attempt !== undefined) {
+      this.#beginAnew(attempt);
+      return;
+    }
     if (error instanceof TlsAlertError) this.#authorizationError = error.verdict;
     const alert = this.#engine!.pull();
     if (alert !== undefined && this.#transport.writable) {
@@ -654,6 +667,48 @@ export class TLSSocket extends TransportSocket {
       this.#alertSent = true;
     }
     this.#fail(toNodeError(error, this.#phase, this.#received));
+  }
+
+  /** The server does not speak TLS 1.3: node:tls takes over, on another transport, and becomes the transport once it is secure. */
+  #beginAnew({ transport, ready, secure }: SecondAttempt): void {
+    const before = this.#transport;
+    const alert = this.#engine!.pull();
+    this.#again = undefined;
+    this.#engine = undefined;
+    if (this.#earlySender?.sent) this.#earlySender.declined('declined_by_server');
+    this.#moveTo(transport);
+    before.on('error', ignore).end(alert, () => before.destroy());
+    const begin = (): void => {
+      if (this.destroyed) return;
+      const secured = secure(this);
+      let staple: Buffer | undefined;
+      secured.on('OCSPResponse', (response: Buffer | null) => {
+        staple = response ?? undefined;
+        this.emit('OCSPResponse', response);
+      });
+      secured.on('secureConnect', () => {
+        if (!this.destroyed) this.#start(new PlainEngine(secured, this.#client!.context.credentials, staple));
+      });
+      this.#moveTo(secured);
+    };
+    if (ready === undefined) begin();
+    else ready.then(begin).catch((error: Error) => this.#fail(error));
+  }
+
+  #moveTo(transport: Duplex): void {
+    const before = this.#transport;
+    this.release();
+    before.off('data', TLSSocket.#onTransportData).off('end', TLSSocket.#onTransportEnd);
+    before.off('connect', TLSSocket.#onTransportConnect);
+    this.#letGo();
+    this.useTransport(transport);
+    this.#transport = this._transport;
+    transport.on('error', TLSSocket.#onTransportError).on('close', TLSSocket.#onTransportClose);
+  }
+
+  /** Of a connection that node:tls has. */
+  get #ofNode(): PlainEngine['socket'] | undefined {
+    return this.#engine instanceof PlainEngine ? this.#engine.socket : undefined;
   }
 
   get #phase(): Phase {
@@ -823,15 +878,16 @@ export class TLSSocket extends TransportSocket {
     return serverName === undefined || isIP(serverName) !== 0 ? false : serverName;
   }
 
-  /** `TLSv1.3`, also before the handshake; of an old client of a server what it speaks; `null` once destroyed. */
+  /** `TLSv1.3`, also before the handshake; what was agreed on with an old server, after `connect` with `legacy`; `null` once destroyed. Of an old client it is node:tls that says it. */
   getProtocol(): string | null {
-    return this.destroyed ? null : 'TLSv1.3';
+    return this.destroyed ? null : (this.#ofNode?.getProtocol() ?? 'TLSv1.3');
   }
 
   /** `{ name, standardName, version }` of the cipher suite; `undefined` before the handshake, `null` once destroyed. */
   getCipher(): CipherNameAndProtocol;
   getCipher(): CipherNameAndProtocol | null | undefined {
     if (this.destroyed) return null;
+    if (this.#ofNode !== undefined) return this.#ofNode.getCipher();
     const name = this.#info?.cipherSuiteName;
     return name === undefined ? undefined : { name, standardName: name, version: 'TLSv1.3' };
   }
@@ -842,13 +898,15 @@ export class TLSSocket extends TransportSocket {
    */
   getEphemeralKeyInfo(): EphemeralKeyInfo | null {
     if (this.destroyed || this.#engine?.role === 'server') return null;
+    if (this.#ofNode !== undefined) return this.#ofNode.getEphemeralKeyInfo() as EphemeralKeyInfo;
     return ephemeralKeyInfo(this.#info?.group);
   }
 
   /** `ECDSA+SHA256`, …: signature algorithms that both sides take. Empty where nobody was asked for a signature. `null` once destroyed. */
   getSharedSigalgs(): string[];
   getSharedSigalgs(): string[] | null {
-    return this.destroyed ? null : (this.#info?.sharedSignatureSchemes ?? []).map(sigalgName);
+    if (this.destroyed) return null;
+    return this.#ofNode?.getSharedSigalgs() ?? (this.#info?.sharedSignatureSchemes ?? []).map(sigalgName);
   }
 
   /** The verify_data of the Finished that this side sent; `undefined` before the handshake, `null` once destroyed. */
@@ -988,7 +1046,7 @@ export class TLSSocket extends TransportSocket {
     if (this.destroyed) return;
     const chosen = contextFrom(context as SecureContext | SecureContextOptions);
     if (this.#engine === undefined) {
-      if (this.#client !== undefined) this.#client.context = chosen;
+      if (this.#client !== undefined) this.#client.shown = chosen;
     } else if (this.#handshaking) {
       this.#engine.credentials = chosen.credentials;
     }
@@ -1220,6 +1278,8 @@ export class TLSSocket extends TransportSocket {
   /** Does nothing: TLS 1.3 has no renegotiation. */
   disableRenegotiation(): void {}
 }
+
+function ignore(): void {}
 
 function noRenegotiation(): TlsError {
   return codedError('ERR_SSL_WRONG_SSL_VERSION', 'TLS 1.3 has no renegotiation: wrong ssl version');

@@ -36,7 +36,7 @@ export interface TransportSocket {
 // biome-ignore lint/suspicious/noUnsafeDeclarationMerging: Duplex has `end`, with a narrower type than net.Socket
 export abstract class TransportSocket extends Duplex {
   /** What carries the bytes. Not for programs. */
-  protected readonly _transport: Transport;
+  protected _transport: Transport;
   /** Where the transport has no timer of its own. */
   #idleTimer: NodeJS.Timeout | undefined;
   /** As in net.Socket: what was last given to {@link setTimeout}. */
@@ -46,6 +46,13 @@ export abstract class TransportSocket extends Duplex {
     super({ ...options, emitClose: false });
     this._transport = transport as Transport;
     this._transport[OWNER] = this;
+  }
+
+  /** Another transport in the place of the one that was released. */
+  protected useTransport(transport: Duplex): void {
+    this._transport = transport as Transport;
+    this._transport[OWNER] = this;
+    if (this.timeout > 0) this.setTimeout(this.timeout);
   }
 
   /** Says as its own what the transport says while it connects. */
