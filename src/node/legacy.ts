@@ -103,7 +103,7 @@ export class LegacyServer {
   #makeServer(ticketKeys: Buffer): nodeTls.Server {
     const owner = this.#owner;
     const { SNICallback, ALPNCallback, pskCallback, pskIdentityHint, sessionIdContext, sessionTimeout } = this.#options;
-    const { pauseOnConnect, handshakeTimeout } = this.#options;
+    const { pauseOnConnect, handshakeTimeout, enableTrace } = this.#options;
     const given = {
       ...nodeOptionsOf(owner._sharedCreds, owner.requestCert),
       requestCert: owner.requestCert,
@@ -115,6 +115,7 @@ export class LegacyServer {
       sessionIdContext,
       sessionTimeout,
       pauseOnConnect,
+      enableTrace,
       handshakeTimeout: handshakeTimeout || undefined,
       ticketKeys,
       SNICallback(this: unknown, name: string, done: (error: Error | null, context?: nodeTls.SecureContext) => void) {

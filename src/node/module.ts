@@ -1,6 +1,5 @@
 /** What node:tls has beside connections. */
 import * as nodeTls from 'node:tls';
-import { constants } from 'node:zlib';
 import type { CertificateCompressionName } from '../crypto/index.ts';
 import { CipherSuite } from '../wire/registry.ts';
 
@@ -36,5 +35,6 @@ export function getCiphers(): string[] {
 
 /** How this Node can compress certificates. */
 export function getCertificateCompressionAlgorithms(): CertificateCompressionName[] {
+  const { constants } = process.getBuiltinModule('node:zlib');
   return 'ZSTD_CLEVEL_DEFAULT' in constants ? ['zlib', 'brotli', 'zstd'] : ['zlib', 'brotli'];
 }

@@ -11,29 +11,29 @@ import { codedError } from './errors.ts';
 export type SecureVersion = 'TLSv1.3' | 'TLSv1.2' | 'TLSv1.1' | 'TLSv1';
 
 export interface ProtocolOptions {
-  /** Cipher suites in order of preference, `:` between them or as an array. Names of TLS 1.2 among them go unused. Default: {@link DEFAULT_CIPHERS}. */
+  /** Cipher suites in order of preference, `:` between them or as an array. Names of TLS 1.2 among them are for older peers, see `legacy`. Default: {@link DEFAULT_CIPHERS}. */
   readonly ciphers?: string | readonly string[] | undefined;
   /** Key exchange groups in order of preference, `:` between them or as an array. */
   readonly groups?: string | readonly string[] | undefined;
-  /** Node's name for `groups`. Names of groups that only TLS 1.2 has go unused. */
+  /** Node's name for `groups`. Names of groups that only TLS 1.2 has are for older peers, see `legacy`. */
   readonly ecdhCurve?: string | undefined;
   /** Signature schemes to accept from the peer and to sign with, `:` between them or as an array. */
   readonly sigalgs?: string | readonly string[] | undefined;
   /** How certificates may be compressed, the peer's and ours, best first: `zlib`, `brotli`, `zstd` where this Node has it. Default: not at all. */
   readonly certificateCompression?: readonly CertificateCompressionName[] | undefined;
-  /** Any that is not above TLS 1.3, which is all there is. */
+  /** TLS 1.3 is all there is here; below it, how old the peers are that node:tls is given, see `legacy`. */
   readonly minVersion?: SecureVersion | undefined;
   /** Only `TLSv1.3`. */
   readonly maxVersion?: 'TLSv1.3' | SecureVersion | undefined;
   /** Node's older way of saying versions. Those methods that have TLS 1.3 have no effect. */
   readonly secureProtocol?: string | undefined;
-  /** `SSL_OP_…` of node:crypto. `SSL_OP_NO_TICKET`: no tickets, unless `numTickets` or `tickets` say otherwise. Others have no effect. */
+  /** `SSL_OP_…` of node:crypto. `SSL_OP_NO_TICKET`: no tickets, unless `numTickets` or `tickets` say otherwise. Others are for older peers, see `legacy`. */
   readonly secureOptions?: number | undefined;
-  /** Without effect: the server's order counts. */
+  /** For older clients, see `legacy`; with TLS 1.3 the server's order counts. */
   readonly honorCipherOrder?: boolean | undefined;
-  /** Of TLS 1.2, so without effect. */
+  /** For older clients, see `legacy`. */
   readonly dhparam?: string | NodeJS.ArrayBufferView | undefined;
-  /** Of TLS 1.2, so without effect. */
+  /** For older servers, see `legacy`. */
   readonly minDHSize?: number | undefined;
 }
 

@@ -1,4 +1,4 @@
-import * as zlib from 'node:zlib';
+import type * as Zlib from 'node:zlib';
 import type { Compression } from '../../crypto/index.ts';
 import { CertificateCompressionAlgorithm } from '../../wire/registry.ts';
 
@@ -74,35 +74,42 @@ function withSmallWindow(data: Uint8Array, length: number): Uint8Array {
 const ZSTD_WINDOW_LOG = 23;
 const ZSTD_d_windowLogMax = 100;
 
-const { zstdCompressSync, zstdDecompressSync } = zlib as {
-  readonly zstdCompressSync?: (data: Uint8Array) => Uint8Array;
-  readonly zstdDecompressSync?: Decompress;
-};
+let compressions: readonly Compression[] | undefined;
 
-const COMPRESSIONS: readonly Compression[] = [
-  compression('zlib', (data) => zlib.deflateSync(data, { level: 9 }), zlib.inflateSync as Decompress),
-  compression(
-    'brotli',
-    (data) =>
-      zlib.brotliCompressSync(data, {
-        params: {
-          [zlib.constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY,
-          [zlib.constants.BROTLI_PARAM_SIZE_HINT]: data.length,
-        },
-      }),
-    (data, bounds) =>
-      zlib.brotliDecompressSync(withSmallWindow(data, bounds.maxOutputLength), bounds as zlib.BrotliOptions),
-  ),
-  ...(zstdCompressSync && zstdDecompressSync
-    ? [
-        compression('zstd', zstdCompressSync, (data, bounds) =>
-          zstdDecompressSync(data, { ...bounds, params: { [ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } }),
-        ),
-      ]
-    : []),
-];
+/** Made when first needed: loading node:zlib takes as long as half of the rest of us. */
+function all(): readonly Compression[] {
+  if (compressions !== undefined) return compressions;
+  const zlib = process.getBuiltinModule('node:zlib') as typeof Zlib & {
+    readonly zstdCompressSync?: (data: Uint8Array) => Uint8Array;
+    readonly zstdDecompressSync?: Decompress;
+  };
+  const { zstdCompressSync, zstdDecompressSync } = zlib;
+  compressions = [
+    compression('zlib', (data) => zlib.deflateSync(data, { level: 9 }), zlib.inflateSync as Decompress),
+    compression(
+      'brotli',
+      (data) =>
+        zlib.brotliCompressSync(data, {
+          params: {
+            [zlib.constants.BROTLI_PARAM_QUALITY]: BROTLI_QUALITY,
+            [zlib.constants.BROTLI_PARAM_SIZE_HINT]: data.length,
+          },
+        }),
+      (data, bounds) =>
+        zlib.brotliDecompressSync(withSmallWindow(data, bounds.maxOutputLength), bounds as Zlib.BrotliOptions),
+    ),
+    ...(zstdCompressSync && zstdDecompressSync
+      ? [
+          compression('zstd', zstdCompressSync, (data, bounds) =>
+            zstdDecompressSync(data, { ...bounds, params: { [ZSTD_d_windowLogMax]: ZSTD_WINDOW_LOG } }),
+          ),
+        ]
+      : []),
+  ];
+  return compressions;
+}
 
 /** zlib and brotli, and zstd where this Node has it (22.15, 23.8 and later). */
 export function certificateCompression(algorithm: number): Compression | undefined {
-  return COMPRESSIONS.find(({ id }) => id === algorithm);
+  return all().find(({ id }) => id === algorithm);
 }
