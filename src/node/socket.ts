@@ -896,26 +896,30 @@ export class TLSSocket extends TransportSocket {
    * Client: `{ type: 'ECDH', name, size }` of the key exchange, or `{ type: 'TLSGroup', name }` of one that is no curve; empty before the
    * handshake and with a PSK alone. Server, and once destroyed: `null`.
    */
-  getEphemeralKeyInfo(): EphemeralKeyInfo | null 
+  getEphemeralKeyInfo(): EphemeralKeyInfo | null {
     if (this.destroyed || this.#engine?.role === 'server') return null;
     if (this.#ofNode !== undefined) return this.#ofNode.getEphemeralKeyInfo() as EphemeralKeyInfo;
     return ephemeralKeyInfo(this.#info?.group);
+  }
 
   /** `ECDSA+SHA256`, …: signature algorithms that both sides take. Empty where nobody was asked for a signature. `null` once destroyed. */
   getSharedSigalgs(): string[];
-  getSharedSigalgs(): string[] | null 
+  getSharedSigalgs(): string[] | null {
     if (this.destroyed) return null;
     return this.#ofNode?.getSharedSigalgs() ?? (this.#info?.sharedSignatureSchemes ?? []).map(sigalgName);
+  }
 
   /** The verify_data of the Finished that this side sent; `undefined` before the handshake, `null` once destroyed. */
   getFinished(): NodeBuffer | undefined;
-  getFinished(): Buffer | null | undefined 
+  getFinished(): Buffer | null | undefined {
     return this.#proof('finished');
+  }
 
   /** The verify_data of the Finished of the peer; `undefined` before the handshake, `null` once destroyed. */
   getPeerFinished(): NodeBuffer | undefined;
-  getPeerFinished(): Buffer | null | undefined 
+  getPeerFinished(): Buffer | null | undefined {
     return this.#proof('peerFinished');
+  }
 
   #proof(which: 'finished' | 'peerFinished'): Buffer | null | undefined {
     if (this.destroyed) return null;
@@ -977,11 +981,13 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** Everything that is known of the connection; `undefined` before the handshake. */
-  get connectionInfo(): ConnectionInfo | undefined 
+  get connectionInfo(): ConnectionInfo | undefined {
     return this.#info;
+  }
 
-  isSessionReused(): boolean 
+  isSessionReused(): boolean {
     return this.#info?.resumed ?? false;
+  }
 
   /** Client: the newest ticket as an opaque, secret Buffer for the `session` option; it stays on the socket. `undefined` until one has arrived, `null` once destroyed. */
   getSession(): NodeBuffer | undefined;
@@ -1006,12 +1012,13 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** Client: what `getSession` or a `session` event gave, to be offered. As the option `session`; later than the next tick it has no effect. */
-  setSession(session: Uint8Array | string): void 
+  setSession(session: Uint8Array | string): void {
     checkSession(session);
     if (this.#client !== undefined) this.#client.session = session;
+  }
 
   /** Client: the name to ask the server for and to find in its certificate. Throws `ERR_TLS_INVALID_STATE` later than the next tick. */
-  setServername(name: string): void 
+  setServername(name: string): void {
     if (typeof name !== 'string') throw wrongType('name', 'of type string', name);
     if (this.#client === undefined) {
       throw codedError('ERR_TLS_SNI_FROM_SERVER', 'Cannot issue SNI from a TLS server-side socket');
@@ -1020,14 +1027,16 @@ export class TLSSocket extends TransportSocket {
       throw codedError('ERR_TLS_INVALID_STATE', 'the server name is sent already');
     }
     this.#client.servername = name;
+  }
 
   /** The most bytes of one record that is sent, 512 to 16,384: true. Others: false. */
-  setMaxSendFragment(size: number): boolean 
+  setMaxSendFragment(size: number): boolean {
     if (typeof size !== 'number') throw wrongType('size', 'of type number', size);
     if (!Number.isInteger(size) || size < 512 || size > 16_384) return false;
     if (this.#engine === undefined) this.#maxSendFragment = size;
     else this.#engine.maxSendFragment = size;
     return true;
+  }
 
   /**
    * The certificates and keys to show, in place of those of the context: a server's `SNICallback` or `ALPNCallback` may say so, or whoever has
@@ -1044,12 +1053,13 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** Writes to stderr what goes to and fro from now on, for people. Names and lengths, no secrets and no data. */
-  enableTrace(): void 
+  enableTrace(): void {
     if (this.#traces) return;
     this.#traces = true;
     if (this.#engine !== undefined) trace(this.#engine);
+  }
 
-  get ticketInfo(): TicketInfo 
+  get ticketInfo(): TicketInfo {
     return {
       issued: this.#issued,
       requested: this.#engine?.requestedTickets ?? 0,
@@ -1058,6 +1068,7 @@ export class TLSSocket extends TransportSocket {
       resumedFrom: this.#ticketResumedFrom,
       declined: this.#declined,
     };
+  }
 
   get #ticketResumedFrom(): ResumedTicket | undefined {
     const info = this.#info;
@@ -1070,11 +1081,13 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** Server: how many tickets this connection gets. May be changed until they are generated. */
-  get numTickets(): number 
+  get numTickets(): number {
     return this.#engine?.numTickets ?? 0;
+  }
 
-  set numTickets(count: number) 
+  set numTickets(count: number) {
     this.#connected('numTickets').numTickets = count;
+  }
 
   /**
    * Server: asks for further tickets, so many (default 1) or such. They leave together, in front of the next write or with {@link flushTickets}.
@@ -1098,10 +1111,11 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** Sends requested tickets now. */
-  flushTickets(): void 
+  flushTickets(): void {
     if (this.destroyed || this.#engine === undefined) return;
     this.#engine.flush();
     this.#progress();
+  }
 
   /**
    * Server: issues tickets of one's own making, each with its lifetime, data, early data, scope and moment. They leave in front of the next
@@ -1117,21 +1131,25 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** Server: the tickets of this connection and what became of each, oldest first: all that are planned, and the last 1,024. */
-  get tickets(): readonly TicketHandle[] 
+  get tickets(): readonly TicketHandle[] {
     return this.#engine?.tickets ?? [];
+  }
 
   /** Server: takes back all tickets that are requested or planned, and says how many. Those that are sealed leave. */
-  cancelTickets(): number 
+  cancelTickets(): number {
     return this.#engine?.cancelTickets() ?? 0;
+  }
 
   /** In words, for people to read: why this connection gets how many tickets, and what became of each. */
-  explainTickets(): string 
+  explainTickets(): string {
     return this.#engine?.explainTickets() ?? 'this connection has not begun';
+  }
 
   /** Changes our traffic keys, and asks the peer to change its own when `requestPeer`. rfc9846#section-4.7.3 */
-  updateKeys(requestPeer: boolean = false): void 
+  updateKeys(requestPeer: boolean = false): void {
     this.#connected('updateKeys').updateKeys(requestPeer);
     this.#progress();
+  }
 
   /**
    * Server: asks the client for a certificate, now or again; needs `requestCert`, `ca` or `verifyPeer`. Resolves with it when it was verified
@@ -1181,36 +1199,43 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** Whether the transport ended without close_notify after the handshake: what was read may not be all that was sent. */
-  get truncated(): boolean 
+  get truncated(): boolean {
     return this.#truncated;
+  }
 
   /** True until the handshake is done. While it is, what was read as a stream is early data, which may be a replay: answer with care. */
-  get secureConnecting(): boolean 
+  get secureConnecting(): boolean {
     return this.#handshaking;
+  }
 
   /**
    * Client: what became of the `earlyData` that was sent, `offered` until the server has answered. Server: whether early data came with the
    * ClientHello, and whether it counts. `none`: there was none.
    */
-  get earlyDataState(): EarlyDataStatus 
+  get earlyDataState(): EarlyDataStatus {
     if (this.#engine === undefined || this.#earlySender?.sent === false) return 'none';
     return this.#engine.earlyData;
+  }
 
   /** Bytes that were decrypted, as in node:tls. */
-  get bytesRead(): number 
+  get bytesRead(): number {
     return this.#bytesRead;
+  }
 
   /** Bytes that the program wrote, as in node:tls. */
-  get bytesWritten(): number 
+  get bytesWritten(): number {
     return this.#bytesWritten + Math.max(0, this.writableLength - this.#writing);
+  }
 
   /** The stream that TLS is spoken over, where the program brought it. */
-  get _parent(): Duplex | undefined 
+  get _parent(): Duplex | undefined {
     return this.#client?.opened ? undefined : this.#transport;
+  }
 
   /** Begins the handshake now instead of on the next tick, as in node:tls. */
-  _start(): void 
+  _start(): void {
     TLSSocket.#startLater(this);
+  }
 
   /**
    * As `net.Socket.connect`, for a socket that was made without a transport. One whose transport is connected, or about to be, stays as it is,
@@ -1240,7 +1265,7 @@ export class TLSSocket extends TransportSocket {
   };
 
   /** TLS 1.3 has no renegotiation: false, and `callback` gets the error that node:tls gives. */
-  renegotiate(options: object, callback?: (error: Error | null) => void): boolean | undefined 
+  renegotiate(options: object, callback?: (error: Error | null) => void): boolean | undefined {
     if (typeof options !== 'object' || options === null) throw wrongType('options', 'of type object', options);
     if (callback !== undefined && typeof callback !== 'function') {
       throw wrongType('callback', 'of type function', callback);
@@ -1248,9 +1273,10 @@ export class TLSSocket extends TransportSocket {
     if (this.destroyed) return undefined;
     if (callback !== undefined) process.nextTick(callback, noRenegotiation());
     return false;
+  }
 
   /** Does nothing: TLS 1.3 has no renegotiation. */
-  disableRenegotiation(): void 
+  disableRenegotiation(): void {}
 }
 
 function ignore(): void {}
