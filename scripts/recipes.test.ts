@@ -1,6 +1,7 @@
 /** The programs of docs/recipes.md run as they stand there, and answer. */
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { type TestContext, test } from 'node:test';
 import tls from 'node:tls';
 import { get, h2, h2Get, ofClient, own } from '../test/packages/servers/support.ts';
@@ -14,8 +15,11 @@ for (const { heading, code } of snippetsOf('docs/recipes.md').filter(({ section 
     const port = await freePort();
     const given = [`const { cert, key } = ${JSON.stringify(own)};`, `const ca = ${JSON.stringify(ofClient.cert)};`];
     assert.match(code, new RegExp(`\\b${PORT}\\b`));
-    const here = code.replace(String(PORT), String(port));
-    const program = start(t, process.execPath, writeProgram(workFolder(t), here, given, "console.log('begun');"), {
+    const folder = workFolder(t);
+    const here = code
+      .replace(String(PORT), String(port))
+      .replace("'keys.log'", JSON.stringify(join(folder, 'keys.log')));
+    const program = start(t, process.execPath, writeProgram(folder, here, given, "console.log('begun');"), {
       cwd: ROOT,
     });
     await program.waitFor('begun');
