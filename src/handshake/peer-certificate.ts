@@ -30,7 +30,8 @@ export function judgeCertificate<S>(
   const key = readLeafKey(config, chain[0]!);
   return ask('verifyPeer', verifier.verify({ ...question, chain, now: config.clock.now() }), (given) => {
     const verdict = checkedVerdict(given);
-    if (verdict.trusted) return then({ key, identity: { chain, authorized: true } });
+    // Nothing else counts as trust, whatever a program without types may give.
+    if (verdict.trusted === true) return then({ key, identity: { chain, authorized: true } });
     if (config.rejectUnauthorized) {
       const { alert, message, code, error } = verdict;
       throw new TlsAlertError('certificate.not_trusted', alert, message, { verdict: code, cause: error });

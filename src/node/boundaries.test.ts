@@ -118,3 +118,18 @@ test('a server that ends before TLS begins is no endless handshake', async (t) =
   const [error] = await once(socket.resume(), 'error', { signal: AbortSignal.timeout(5_000) });
   assert.equal((error as { code: string }).code, 'ECONNRESET');
 });
+
+test('only a verifier that says true has said that it trusts', async (t) => {
+  const server = createServer(credentials());
+  server.listen(0, '127.0.0.1').on('tlsClientError', () => {});
+  t.after(() => server.close());
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  for (const trusted of ['yes', 1, {}]) {
+    for (const more of [{}, { checkServerIdentity: () => undefined }]) {
+      const socket = connect({ port, host: '127.0.0.1', verifyPeer: () => ({ trusted }) as never, ...more });
+      const [error] = await once(socket, 'error');
+      assert.ok(error instanceof Error);
+    }
+  }
+});

@@ -37,7 +37,7 @@ export function clientVerifier(
       }
       const { serverName = '', ...unnamed } = question;
       return andThen(base.verify(unnamed), (verdict) => {
-        if (!verdict.trusted) return verdict;
+        if (verdict.trusted !== true) return verdict;
         const certificate = legacyChain(question.chain, anchors);
         const answer = ofProgram(() => check(serverName, certificate));
         if (!isThenable<Error>(answer)) return verdictOf(answer);
