@@ -641,8 +641,10 @@ export class TLSSocket extends TransportSocket {
   }
 
   /** The client will not answer any more. */
-  #unanswered(error: Error = codedError('ECONNRESET', 'the client ended without showing a certificate')): void {
-    this.#asked?.reject(error);
+  #unanswered(error?: Error): void {
+    // Making an error costs more than most of what happens at the end of a connection.
+    if (this.#asked === undefined) return;
+    this.#asked.reject(error ?? codedError('ECONNRESET', 'the client ended without showing a certificate'));
     this.#asked = undefined;
   }
 
