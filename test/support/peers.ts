@@ -22,6 +22,8 @@ interface Known {
   readonly version: RegExp;
   /** Where a distribution puts it besides PATH. */
   readonly folders?: readonly string[];
+  /** What a test needs on PATH to start it. */
+  readonly starters?: readonly string[];
 }
 
 const SBIN: readonly string[] = ['/usr/sbin', '/usr/local/sbin'];
@@ -47,12 +49,14 @@ const KNOWN: Readonly<Record<PeerName, Known>> = {
     args: ['--version'],
     version: /^postgres \(PostgreSQL\) (\S+)/,
     folders: ['18', '17', '16', '15'].map((release) => `/usr/lib/postgresql/${release}/bin`),
+    starters: process.getuid?.() === 0 ? ['setpriv', 'id'] : [],
   },
   mariadbd: {
     commands: ['mariadbd'],
     args: ['--no-defaults', '--version'],
     version: /Ver (\S+)-MariaDB/,
     folders: SBIN,
+    starters: ['mariadb-install-db'],
   },
   mosquitto: { commands: ['mosquitto'], args: ['-h'], version: /^mosquitto version (\S+)/, folders: SBIN },
   go: { commands: ['go'], args: ['version'], version: /^go version go(\S+)/ },
@@ -95,7 +99,8 @@ export function describePeers(): string {
   return `peers: node ${process.versions.node}${here.map((text) => `, ${text}`).join('')}${skipped}`;
 }
 
-function look({ commands, args, version, folders = [] }: Known): Peer | undefined {
+function look({ commands, args, version, folders = [], starters = [] }: Known): Peer | undefined {
+  if (starters.some((command) => which(command, []) === undefined)) return undefined;
   for (const command of commands) {
     const path = which(command, folders);
     if (path === undefined) continue;
