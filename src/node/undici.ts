@@ -1,4 +1,4 @@
-import { connect as connectTcp, type Socket, type TcpSocketConnectOpts } from 'node:net';
+import { connect as connectTcp, isIP, type Socket, type TcpSocketConnectOpts } from 'node:net';
 import { ClientTicketCache } from '../tickets/index.ts';
 import { type ConnectionOptions, connect } from './connect.ts';
 import { ContextPool } from './context-pool.ts';
@@ -61,12 +61,14 @@ export function undiciConnector(options: UndiciConnectorOptions = {}): UndiciCon
       ...(target.localAddress && { localAddress: target.localAddress }),
       ...(socketPath !== undefined && { path: socketPath }),
     };
+    const name = target.servername || rest.servername || hostName(target);
     let socket: TLSSocket | Socket;
     try {
       socket = secure
         ? connect({
             ...common,
-            servername: target.servername || rest.servername || hostName(target),
+            // An address is not asked for by name (RFC 6066): the certificate must have the one that is connected to.
+            servername: isIP(name) === 0 ? name : undefined,
             secureContext,
             ticketCache: cache,
             ALPNProtocols,
