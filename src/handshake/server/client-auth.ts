@@ -71,6 +71,6 @@ export function onCertificateVerify(
 ): Next<ServerState> {
   return checkCertificateVerify(message, 'client', shown.key, flight.transcript.hash(), config, () => {
     flight.transcript.add(message.raw);
-    return { at: 'expect_finished', flight, client: shown.identity };
+    return { at: 'expect_finished', flight, client: shown.identity, clientSignatureScheme: message.algorithm };
   });
 }
