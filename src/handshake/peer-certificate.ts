@@ -2,7 +2,7 @@ import { type MaybePromise, type PublicKey, UnsupportedKey } from '../crypto/ind
 import { peerFault, TlsAlertError } from '../errors/index.ts';
 import type { CertificateVerifier, PeerIdentity, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
 import { signatureInput } from '../peer-auth/index.ts';
-import { type Certificate, type CertificateVerify, nameOf, SignatureScheme } from '../wire/index.ts';
+import { type Certificate, type CertificateVerify, isForClientsOnly, nameOf, SignatureScheme } from '../wire/index.ts';
 import type { CommonConfig } from './config.ts';
 import { ask, type Next } from './context.ts';
 
@@ -73,7 +73,7 @@ export function checkCertificateVerify<S>(
   then: () => Next<S>,
 ): Next<S> {
   const scheme = message.algorithm;
-  if (!config.signatureSchemes.includes(scheme))
+  if (!config.signatureSchemes.includes(scheme) || (role === 'server' && isForClientsOnly(scheme)))
     throw peerFault('handshake.signature_scheme_not_offered', nameOf(SignatureScheme, scheme));
   if (!key.schemes.includes(scheme))
     throw peerFault('handshake.signature_scheme_wrong_for_key', nameOf(SignatureScheme, scheme));

@@ -50,8 +50,16 @@ export const TICKET_ID_LENGTH = 16;
  *   } Session;
  */
 
-const FLAG = { serverName: 1, alpn: 2, group: 4, authorizationError: 8, authorized: 16, chainTruncated: 32 } as const;
-const ALL_FLAGS = 63;
+const FLAG = {
+  serverName: 1,
+  alpn: 2,
+  group: 4,
+  authorizationError: 8,
+  authorized: 16,
+  chainTruncated: 32,
+  acrossNames: 64,
+} as const;
+const ALL_FLAGS = 127;
 const PSK_OFFSET = 2;
 
 /** What both sides of a session remember alike. */
@@ -60,6 +68,7 @@ interface Session {
   readonly alpn?: string;
   readonly group?: number;
   readonly maxEarlyDataSize: number;
+  readonly acrossNames?: true;
   readonly peer: PeerIdentity;
 }
 
@@ -197,7 +206,8 @@ function writeSession(w: Writer, session: Session): void {
       (group === undefined ? 0 : FLAG.group) |
       (peer.authorizationError === undefined ? 0 : FLAG.authorizationError) |
       (peer.authorized ? FLAG.authorized : 0) |
-      (peer.chainTruncated === true ? FLAG.chainTruncated : 0),
+      (peer.chainTruncated === true ? FLAG.chainTruncated : 0) |
+      (session.acrossNames === true ? FLAG.acrossNames : 0),
   );
   if (serverName !== undefined) w.opaque(2, text('serverName', serverName));
   if (alpn !== undefined) w.opaque(2, text('alpn', alpn));
@@ -218,6 +228,7 @@ function readSession(r: Reader): Session {
     ...(has(FLAG.serverName) && { serverName: readText(r) }),
     ...(has(FLAG.alpn) && { alpn: readText(r) }),
     ...(has(FLAG.group) && { group: r.u16() }),
+    ...(has(FLAG.acrossNames) && ({ acrossNames: true } as const)),
   };
   const error = has(FLAG.authorizationError) && { authorizationError: readText(r) };
   const maxEarlyDataSize = r.u32();

@@ -13,8 +13,11 @@ export class Connection {
   readonly #pieces: number;
   readonly #endIsError: () => boolean;
   #ended = false;
+  #isStopped = false;
   #held: Uint8Array[] | undefined;
   #wake: (() => void) | undefined;
+  #stopAfter: number | undefined;
+  #stopped: (() => void) | undefined;
 
   /** `pieces`: how many bytes the engine is fed at a time. `endIsError`: whether an end without close_notify is a fault. */
   constructor(
@@ -26,6 +29,11 @@ export class Connection {
     this.#pieces = pieces;
     this.#endIsError = endIsError;
     this.engine = makeEngine(() => this.#work());
+    this.engine.onMessage = (direction, type) => {
+      if (direction !== 'received' || type !== this.#stopAfter) return;
+      this.#isStopped = true;
+      this.#stopped?.();
+    };
     socket.on('data', (bytes: Buffer) => {
       this.#input.push(new Uint8Array(bytes));
       this.#work();
@@ -52,13 +60,23 @@ export class Connection {
     }
   }
 
-  /** Puts an event back: the next one is this. */
-  again(event: ShimEvent): void {
-    this.#events.unshift(event);
+  /** Reads until a handshake message of this type has come, and no further until `flush` is called. */
+  async untilMessage(type: number): Promise<void> {
+    this.#stopAfter = type;
+    await new Promise<void>((resolve) => {
+      this.#stopped = resolve;
+    });
   }
 
   /** Sends what the engine has to say. */
   flush(): void {
+    this.#isStopped = false;
+    this.#stopAfter = undefined;
+    this.#send();
+    this.#work();
+  }
+
+  #send(): void {
     for (let bytes = this.engine.pull(); bytes !== undefined; bytes = this.engine.pull()) {
       if (this.#held !== undefined) this.#held.push(bytes);
       else this.#socket.write(bytes);
@@ -91,7 +109,7 @@ export class Connection {
   }
 
   #work(): void {
-    while (this.engine.wantsInput && this.#input.length > 0) {
+    while (this.engine.wantsInput && this.#input.length > 0 && !this.#isStopped) {
       const bytes = this.#input.shift()!;
       if (bytes.length > this.#pieces) this.#input.unshift(bytes.subarray(this.#pieces));
       this.engine.receive(bytes.subarray(0, this.#pieces));
@@ -108,7 +126,7 @@ export class Connection {
 
   #collect(): void {
     for (let event = this.engine.next(); event !== undefined; event = this.engine.next()) this.#events.push(event);
-    this.flush();
+    this.#send();
   }
 }
 

@@ -119,7 +119,12 @@ function withAlpn(
   const choice = config.chooseAlpn ? config.chooseAlpn(helloInfo(hello)) : chooseAlpn(config.alpn, offered);
   const check = (alpn: string | null | undefined): Next<ServerState> => {
     if (alpn === null) return then(undefined);
-    if (alpn === undefined || !offered.includes(alpn))
+    if (alpn !== undefined && !offered.includes(alpn))
+      throw new TlsUsageError(
+        'alpn.not_offered',
+        `chooseAlpn answered ${JSON.stringify(alpn)}, which the client does not offer`,
+      );
+    if (alpn === undefined)
       throw peerFault('client_hello.no_application_protocol', `the client offers ${offered.join(', ')}`);
     return then(alpn);
   };

@@ -167,7 +167,7 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
   const certificate = certificateMessage(credential, ocspResponse);
   const { message, compression } = packCertificate(certificate, hello.extensions.compressCertificate, config);
   send(message);
-  const algorithm = chooseScheme(credential, hello.extensions.signatureAlgorithms!)!;
+  const algorithm = chooseScheme('server', credential, hello.extensions.signatureAlgorithms!)!;
   const secrets = [stage, clientHandshakeSecret, serverHandshakeSecret];
   const prove = (signature: Uint8Array): ServerState => {
     send({ type: 'certificate_verify', algorithm, signature });

@@ -34,6 +34,9 @@ const ALGORITHMS: ReadonlyMap<number, Algorithm> = new Map<number, Algorithm>([
   [SignatureScheme.rsa_pkcs1_sha256, { kind: 'rsa', padding: 'pkcs1', hash: 'sha256' }],
   [SignatureScheme.rsa_pkcs1_sha384, { kind: 'rsa', padding: 'pkcs1', hash: 'sha384' }],
   [SignatureScheme.rsa_pkcs1_sha512, { kind: 'rsa', padding: 'pkcs1', hash: 'sha512' }],
+  [SignatureScheme.rsa_pkcs1_sha256_legacy, { kind: 'rsa', padding: 'pkcs1', hash: 'sha256' }],
+  [SignatureScheme.rsa_pkcs1_sha384_legacy, { kind: 'rsa', padding: 'pkcs1', hash: 'sha384' }],
+  [SignatureScheme.rsa_pkcs1_sha512_legacy, { kind: 'rsa', padding: 'pkcs1', hash: 'sha512' }],
 ]);
 
 const HASH_LENGTH = { sha256: 32, sha384: 48, sha512: 64 } as const;
