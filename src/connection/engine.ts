@@ -720,6 +720,7 @@ class Engine implements TlsEngine, Output {
 
   #onHandshakeMessage(type: number, body: Uint8Array, raw: Uint8Array): void {
     this.onMessage?.('received', type, raw.length);
+    this.#emptyRecordsInARow = 0;
     const message = decodeHandshakeMessage(type, body);
     if (ENDS_ITS_RECORD.has(message.type) && !this.#inbox.aligned) throw peerFault('record.not_aligned', message.type);
     if (message.type === 'key_update' && ++this.#keyUpdatesInARow > this.#cx.config.limits.keyUpdatesInARow)

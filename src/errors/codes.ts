@@ -96,7 +96,8 @@ export const PEER_FAULTS = {
   'certificate.empty': ['decode_error', 'the server sent no certificate'],
   'certificate.required': ['certificate_required', 'a client certificate is required'],
   'certificate.bad_context': ['illegal_parameter', 'certificate_request_context is not what it must be'],
-  'certificate.unparsable': ['bad_certificate', 'a certificate cannot be parsed'],
+  'certificate.unparsable': ['decode_error', 'a certificate cannot be parsed'],
+  'certificate.too_many': ['bad_certificate', 'a chain of more certificates than the limit allows'],
   'certificate.unsupported_key': ['unsupported_certificate', 'a certificate has a key of an unsupported kind'],
   'certificate.compression_not_offered': [
     'illegal_parameter',

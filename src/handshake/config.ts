@@ -198,6 +198,8 @@ export interface ServerConfig extends CommonConfig {
     | undefined;
   /** Accept psk_ke (no forward secrecy) when the client offers nothing better. Default false. */
   readonly allowPskOnly: boolean;
+  /** Whether the client is told that its server name was used. Default true. rfc6066#section-3 */
+  readonly acknowledgeServerName: boolean;
   /** Put a GREASE extension into each NewSessionTicket (RFC 8701). Default false. */
   readonly grease: boolean;
   /** Put a sealed cookie in HelloRetryRequest, so that any server with the same key can take the second ClientHello. */

@@ -30,7 +30,7 @@ export function fits(
 
 /** SignatureSchemes that this side takes, in certificates or CertificateVerify, in our order. */
 export function acceptedSchemes(config: CommonConfig): readonly number[] {
-  return [...config.signatureSchemes, ...config.certificateSignatureSchemes];
+  return [...new Set([...config.signatureSchemes, ...config.certificateSignatureSchemes])];
 }
 
 const EMPTY = new Uint8Array(0);

@@ -104,6 +104,11 @@ export const SignatureScheme = {
   rsa_pkcs1_sha384_legacy: 0x0520,
   rsa_pkcs1_sha512_legacy: 0x0620,
 } as const;
+/** PKCS#1: "not defined for use in signed TLS handshake messages" (rfc9846#section-4.3.3). */
+export function isForCertificatesOnly(scheme: number): boolean {
+  return (scheme & 0xff) === 0x01;
+}
+
 /** Never in a CertificateVerify of a server. */
 export function isForClientsOnly(scheme: number): boolean {
   return (scheme & 0xff) === 0x20;

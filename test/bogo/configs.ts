@@ -43,8 +43,10 @@ const DEFAULT_SCHEMES: readonly number[] = [
 export class Memory {
   /** Moved on by `-resumption-delay`, in milliseconds. */
   skew = 0;
+  /** Time stands still otherwise, so that ages come out to the second. */
+  readonly #start = Date.now();
   readonly clock: Clock = {
-    now: () => Date.now() + this.skew,
+    now: () => this.#start + this.skew,
     after: (milliseconds, run) => {
       const timer = setTimeout(run, milliseconds);
       return () => clearTimeout(timer);
@@ -119,16 +121,16 @@ export function psksOf(flags: Flags): readonly ExternalPsk[] {
     }));
 }
 
-/** PSKs are all that the test gives, so that no certificate counts. */
+/** A client with PSKs that is not told to verify certificates takes none. */
 function isPskRequired(flags: Flags): boolean {
-  return flags.credentials.length > 0 && flags.credentials.every((one) => one.has('new-psk-credential'));
+  return psksOf(flags).length > 0 && !flags.has('verify-peer');
 }
 
 /**
  * The program's verdict, as the test wants it. The chains of the runner are made for other things than to be valid, so that of
  * all rules of X.509 only the one about the use of the key is looked at.
  */
-function judge({ chain, role }: PeerQuestion, flags: Flags): PeerVerdict {
+export function judge({ chain, role }: PeerQuestion, flags: Flags): PeerVerdict {
   const refuse = (message: string, alert: AlertName): PeerVerdict => {
     return { trusted: false, code: 'CERT_REJECTED', message, alert };
   };
@@ -188,7 +190,8 @@ function common(flags: Flags, memory: Memory, seen: Seen): CommonOptions {
     maxSendFragment: flags.number('max-send-fragment'),
     limits: {
       certificateChainLength: 100,
-      skippedEarlyDataLength: 16_384,
+      // The runner counts the content type and the tag of its one record, too.
+      skippedEarlyDataLength: 16_384 - 17,
       ...(certificateLength !== undefined && { certificateLength }),
     },
     keyLog: (line) => seen.keyLog.push(line),
@@ -210,10 +213,7 @@ export function serverConfig(flags: Flags, memory: Memory, seen: Seen): ServerCo
       seen.hello = hello;
       if (flags.has('fail-early-callback'))
         throw new TlsAlertError('local.failed', 'handshake_failure', 'the program refuses this ClientHello');
-      // A client that likes ChaCha20 best has no AES in hardware.
-      const isSlow = hello.cipherSuites[0] === CipherSuite.TLS_CHACHA20_POLY1305_SHA256;
-      const cipherSuites = [...config.cipherSuites].reverse();
-      return answer(flags, isSlow ? { ...config, ...special(flags), cipherSuites } : undefined);
+      return answer(flags, asBoringSsl({ ...config, ...special(flags) }, hello, flags));
     },
     ...((credentials.length > 0 || flags.has('fail-cert-callback')) && {
       chooseCredential: () => {
@@ -239,11 +239,32 @@ export function serverConfig(flags: Flags, memory: Memory, seen: Seen): ServerCo
       scope: 'shim',
       acrossNames: flags.has('resumption-across-names-enabled'),
     },
+    acknowledgeServerName: !flags.has('no-server-name-ack'),
     grease: flags.has('enable-grease'),
     ...(flags.has('enable-early-data') && { earlyData: { maxSize: 14_336, guard: memory.guard } }),
     ...(psks.length > 0 && { findPsk: (identity) => psks.find((psk) => equal(psk.identity, identity)) }),
   });
   return { ...config, ...special(flags) };
+}
+
+/**
+ * Choices that BoringSSL makes and this library leaves to the program: ChaCha20 for a client without AES in hardware, which likes it best; and
+ * the best group of all, also when it costs a round trip.
+ */
+function asBoringSsl(
+  config: ServerConfig,
+  { cipherSuites, supportedGroups }: ClientHelloInfo,
+  flags: Flags,
+): ServerConfig {
+  const isSlow = cipherSuites[0] === CipherSuite.TLS_CHACHA20_POLY1305_SHA256;
+  const equals = flags.numbers('curves-flags')?.[0] === 1 ? config.groups.slice(0, 2).map((group) => group.id) : [];
+  const rank = (id: number): number => (equals.includes(id) ? supportedGroups.indexOf(id) - supportedGroups.length : 0);
+  const groups = config.groups.filter(({ id }) => supportedGroups.includes(id)).sort((a, b) => rank(a.id) - rank(b.id));
+  return {
+    ...config,
+    ...(isSlow && { cipherSuites: [...config.cipherSuites].reverse() }),
+    ...(groups.length > 0 && { groups: groups.slice(0, 1) }),
+  };
 }
 
 export function clientConfig(flags: Flags, memory: Memory, seen: Seen): ClientConfig {
@@ -265,7 +286,10 @@ export function clientConfig(flags: Flags, memory: Memory, seen: Seen): ClientCo
     requestOcsp: flags.has('enable-ocsp-stapling'),
     keyShares: keySharesOf(flags),
   });
-  return { ...config, ...special(flags) };
+  const scsv = flags.has('fallback-scsv')
+    ? [{ ...config.cipherSuites[0]!, id: 0x5600, name: 'TLS_FALLBACK_SCSV' }]
+    : [];
+  return { ...config, ...special(flags), cipherSuites: [...config.cipherSuites, ...scsv] };
 }
 
 /** A program that has credentials may rather have none than no connection; this one is as BoringSSL is. */
@@ -281,13 +305,16 @@ function hasOneFor(request: CertificateRequestInfo, credentials: readonly Creden
   );
 }
 
-/** As a program would choose that knows what its server takes, or wants these and no others. */
+/** As a program would choose that knows what its server takes, or wants these and no others; else one with ML-KEM and one without. */
 function keySharesOf(flags: Flags): readonly string[] | undefined {
   const ours = namesOf(NamedGroup, flags.numbers('curves')) ?? DEFAULT_GROUPS;
   const hint = namesOf(NamedGroup, flags.numbers('server-supported-groups-hint')) ?? [];
   const hinted = ours.find((name) => hint.includes(name));
   if (hinted !== undefined) return [hinted];
-  return flags.has('no-key-shares') ? [] : namesOf(NamedGroup, flags.numbers('key-shares'));
+  if (flags.has('no-key-shares')) return [];
+  const isHybrid = (name: string): boolean => name.includes('MLKEM');
+  const other = ours.find((name) => isHybrid(name) !== isHybrid(ours[0]!));
+  return namesOf(NamedGroup, flags.numbers('key-shares')) ?? [ours[0]!, ...(other === undefined ? [] : [other])];
 }
 
 /** Names with a byte of length in front of each. */

@@ -14,7 +14,7 @@ export class Connection {
   readonly #endIsError: () => boolean;
   #ended = false;
   #isStopped = false;
-  #held: Uint8Array[] | undefined;
+  #held: Uint8Array | undefined;
   #wake: (() => void) | undefined;
   #stopAfter: number | undefined;
   #stopped: (() => void) | undefined;
@@ -78,21 +78,22 @@ export class Connection {
 
   #send(): void {
     for (let bytes = this.engine.pull(); bytes !== undefined; bytes = this.engine.pull()) {
-      if (this.#held !== undefined) this.#held.push(bytes);
-      else this.#socket.write(bytes);
+      this.release();
+      this.#socket.write(bytes);
     }
   }
 
-  /** From here on nothing leaves but the first byte, until `release`. */
+  /** Of what the engine has to say now, only the first byte leaves; the rest does with the next that is sent, or by `release`. */
   hold(): void {
-    this.flush();
-    this.#held = [];
+    const bytes = this.engine.pull()!;
+    this.#socket.write(bytes.subarray(0, 1));
+    this.#held = bytes.subarray(1);
   }
 
   release(): void {
-    const held = this.#held ?? [];
+    const held = this.#held;
     this.#held = undefined;
-    for (const bytes of held) this.#socket.write(bytes);
+    if (held !== undefined) this.#socket.write(held);
   }
 
   /** Says the last words, and reads until the peer has ended too: else the peer may lose them. */

@@ -8,8 +8,9 @@ import {
   createServerEngine,
   type EarlyDataDecline,
   NamedGroup,
+  TlsAlertError,
 } from '../../src/index.ts';
-import { clientConfig, type Memory, psksOf, type Seen, serverConfig } from './configs.ts';
+import { clientConfig, judge, type Memory, psksOf, type Seen, serverConfig } from './configs.ts';
 import { Connection, dial } from './connection.ts';
 import type { Flags, Phases } from './flags.ts';
 
@@ -117,11 +118,21 @@ export class Exchange {
         return undefined;
       case 'secure':
         this.#info = event.info;
+        await this.#verifyAgain(event.info);
         this.#check(event.info);
         return undefined;
       default:
         return undefined;
     }
+  }
+
+  /** `-reverify-on-resume`, where what is wanted has changed on the way. */
+  async #verifyAgain({ resumed, peer }: ConnectionInfo): Promise<void> {
+    if (!resumed || !this.#isRetry || !this.#flags.has('reverify-on-resume')) return;
+    const verdict = judge({ chain: peer.chain, role: 'server', now: this.#memory.clock.now() }, this.#flags);
+    if (verdict.trusted) return;
+    this.#connection.engine.abort(verdict.alert);
+    throw new TlsAlertError('certificate.not_trusted', verdict.alert, verdict.message);
   }
 
   /** Client: what was written early is lost, and the connection goes on as the test wants it then. */
@@ -148,8 +159,8 @@ export class Exchange {
     const first = Buffer.from(flags.text('shim-initial-write') ?? 'hello');
     const isUnfinished = flags.has('read-with-unfinished-write');
     if (isUnfinished) {
+      engine.write(first);
       this.#connection.hold();
-      await this.#writeFirst(first);
     } else if (flags.has('shim-writes-first')) {
       for (let i = 0; i < (flags.number('repeat-shim-initial-write') ?? 1); i++) {
         if (!(await this.#writeFirst(first))) break;
@@ -263,7 +274,7 @@ export class Exchange {
     expected('expect-cipher-aes', 'cipher suite', info.cipherSuite);
     // Of this handshake: a resumption has no signature.
     if (!info.resumed) expected('expect-peer-signature-algorithm', 'signature scheme', info.peerSignatureScheme);
-    expected('expect-ticket-age-skew', 'ticket age skew', this.#ageSkew);
+    if (info.resumed) expected('expect-ticket-age-skew', 'ticket age skew', this.#ageSkew);
     expected('expect-selected-credential', 'credential', this.#credential(info));
     if (flags.has('expect-hrr')) equals('retried', info.helloRetried, true);
     if (flags.has('expect-no-hrr')) equals('retried', info.helloRetried, false);

@@ -177,7 +177,7 @@ describe('a client refuses a server that', () => {
       'sends something that is no certificate',
       on('certificate', (m) => ({ ...m, entries: [{ certificate: Uint8Array.of(1, 2, 3), extensionTypes: [] }] })),
       'certificate.unparsable',
-      'bad_certificate',
+      'decode_error',
     ],
     [
       'signs with PKCS#1',

@@ -13,6 +13,7 @@ import {
 import type { ClientConfig } from '../config.ts';
 import { ask, isPromise, type Next } from '../context.ts';
 import { greaseValue } from '../grease.ts';
+import { acceptedSchemes } from '../own-certificate.ts';
 import { hashOfSuite } from '../suites.ts';
 import { earlyDataSuite, startEarlyData } from './early-data.ts';
 import { readyPsks, usableTickets } from './offered-psks.ts';
@@ -96,16 +97,16 @@ function baseExtensions(
   earlyData: boolean,
 ): ClientHelloExtensions {
   const greaseShare = grease ? [{ group: grease.group, keyExchange: Uint8Array.of(0) }] : [];
-  const schemes = [...(grease ? [grease.scheme] : []), ...config.signatureSchemes];
+  const greaseScheme = grease ? [grease.scheme] : [];
   return {
     ...(options.serverName !== undefined &&
       options.sendServerName !== false &&
       isDnsName(options.serverName) && { serverName: options.serverName.replace(/\.$/, '') }),
     ...((options.requestOcsp ?? config.requestOcsp) && { statusRequest: true }),
     supportedGroups: [...(grease ? [grease.group] : []), ...config.groups.map((g) => g.id)],
-    signatureAlgorithms: schemes,
+    signatureAlgorithms: [...greaseScheme, ...config.signatureSchemes],
     ...(config.certificateSignatureSchemes.length > 0 && {
-      signatureAlgorithmsCert: [...schemes, ...config.certificateSignatureSchemes],
+      signatureAlgorithmsCert: [...greaseScheme, ...acceptedSchemes(config)],
     }),
     ...(config.alpn.length > 0 && { alpn: config.alpn }),
     ...(config.certificateAuthorities.length > 0 && { certificateAuthorities: config.certificateAuthorities }),

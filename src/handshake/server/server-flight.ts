@@ -113,7 +113,9 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
     type: 'encrypted_extensions',
     extensionTypes: [],
     extensions: {
-      ...(hello.extensions.serverName !== undefined && !redeemed && { serverName: true }),
+      ...(hello.extensions.serverName !== undefined &&
+        !redeemed &&
+        config.acknowledgeServerName && { serverName: true }),
       ...(plan.alpn !== undefined && { alpn: plan.alpn }),
       ...(hello.extensions.recordSizeLimit !== undefined &&
         config.recordSizeLimit !== undefined && { recordSizeLimit: config.recordSizeLimit }),

@@ -1,7 +1,7 @@
 import crypto from 'node:crypto';
 import { type PublicKey, type Signer, UnsupportedKey } from '../../crypto/index.ts';
 import { TlsUsageError } from '../../errors/index.ts';
-import { SignatureScheme } from '../../wire/registry.ts';
+import { isForClientsOnly, SignatureScheme } from '../../wire/registry.ts';
 import { plain } from './hash.ts';
 
 type KeyKind = 'rsa' | 'rsa-pss' | 'ec' | 'ed25519' | 'ed448';
@@ -169,8 +169,9 @@ class NodeSigner implements Signer {
   }
 
   sign(scheme: number, data: Uint8Array): Uint8Array | Promise<Uint8Array> {
-    const algorithm = this.schemes.includes(scheme) ? ALGORITHMS.get(scheme) : undefined;
-    if (algorithm === undefined) {
+    const algorithm = ALGORITHMS.get(scheme);
+    const signs = this.schemes.includes(scheme) || isForClientsOnly(scheme);
+    if (algorithm === undefined || !signs || !fits(this.#key, algorithm)) {
       throw new TlsUsageError(
         'credential.scheme',
         `this key signs with ${this.schemes.map(hex).join(', ')}, not with ${hex(scheme)}`,
