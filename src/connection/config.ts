@@ -91,6 +91,7 @@ export interface ServerOptions extends CommonOptions {
    */
   readonly findPsk?: ServerConfig['findPsk'];
   readonly allowPskOnly?: boolean | undefined;
+  readonly middleboxCompatibility?: boolean | undefined;
   readonly acknowledgeServerName?: boolean | undefined;
   readonly grease?: boolean | undefined;
   readonly cookieSealer?: CookieSealer | undefined;
@@ -230,6 +231,7 @@ export function createServerConfig(options: ServerOptions): ServerConfig {
     earlyData: options.earlyData && earlyDataConfig(options.earlyData),
     findPsk: options.findPsk,
     allowPskOnly: options.allowPskOnly ?? false,
+    middleboxCompatibility: options.middleboxCompatibility ?? false,
     acknowledgeServerName: options.acknowledgeServerName ?? true,
     grease: options.grease ?? false,
     cookieSealer: options.cookieSealer,

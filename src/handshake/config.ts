@@ -198,6 +198,8 @@ export interface ServerConfig extends CommonConfig {
     | undefined;
   /** Accept psk_ke (no forward secrecy) when the client offers nothing better. Default false. */
   readonly allowPskOnly: boolean;
+  /** Send change_cipher_spec also to clients that do not ask for it by a session id. Default false. rfc9846#appendix-E.4 */
+  readonly middleboxCompatibility: boolean;
   /** Whether the client is told that its server name was used. Default true. rfc6066#section-3 */
   readonly acknowledgeServerName: boolean;
   /** Put a GREASE extension into each NewSessionTicket (RFC 8701). Default false. */

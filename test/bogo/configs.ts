@@ -205,6 +205,7 @@ export function serverConfig(flags: Flags, memory: Memory, seen: Seen): ServerCo
     ? { maxLifetimeSeconds: () => 7_200, seal: () => undefined, open: () => 'no_key' as const }
     : ring;
   const psks = psksOf(flags);
+  let chosen: ServerConfig;
   const config: ServerConfig = createServerConfig({
     ...common(flags, memory, seen),
     credentials,
@@ -213,7 +214,8 @@ export function serverConfig(flags: Flags, memory: Memory, seen: Seen): ServerCo
       seen.hello = hello;
       if (flags.has('fail-early-callback'))
         throw new TlsAlertError('local.failed', 'handshake_failure', 'the program refuses this ClientHello');
-      return answer(flags, asBoringSsl({ ...config, ...special(flags) }, hello, flags));
+      chosen = asBoringSsl({ ...config, ...special(flags) }, hello, flags);
+      return answer(flags, chosen);
     },
     ...((credentials.length > 0 || flags.has('fail-cert-callback')) && {
       chooseCredential: () => {
@@ -237,10 +239,16 @@ export function serverConfig(flags: Flags, memory: Memory, seen: Seen): ServerCo
     tickets: {
       sealer: flags.has('no-ticket') ? false : sealer,
       scope: 'shim',
+      // BoringSSL declines a ticket of another suite than the one it would choose.
+      onPresented: ({ cipherSuite }) => {
+        const best = chosen.cipherSuites.find(({ id }) => seen.hello?.cipherSuites.includes(id));
+        return cipherSuite === best?.id ? 'accept' : 'full_handshake';
+      },
       acrossNames: flags.has('resumption-across-names-enabled'),
     },
     acknowledgeServerName: !flags.has('no-server-name-ack'),
-    grease: flags.has('enable-grease'),
+    middleboxCompatibility: true,
+    grease: true,
     ...(flags.has('enable-early-data') && { earlyData: { maxSize: 14_336, guard: memory.guard } }),
     ...(psks.length > 0 && { findPsk: (identity) => psks.find((psk) => equal(psk.identity, identity)) }),
   });

@@ -62,7 +62,7 @@ try {
       ...['-allow-unimplemented', '-pipe', '-json-output', json, '-test', test],
       ...(values.debug ? ['-debug'] : []),
     ],
-    { encoding: 'utf8', maxBuffer: 1 << 28 },
+    { cwd: values.sources, encoding: 'utf8', maxBuffer: 1 << 28 },
   );
   const { tests } = JSON.parse(readFileSync(json, 'utf8')) as Output;
   const failed = Object.entries(tests).filter(([, { actual }]) => actual === 'FAIL');
