@@ -175,7 +175,8 @@ function special(flags: Flags): Pick<ClientConfig, 'certificateCompression' | 's
   const ids = flags.has('install-cert-compression-algs') ? [65_282, 65_281, 65_283] : one === undefined ? [] : [one];
   return {
     certificateCompression: ids.map((id) => ({ name: 'zlib', id, ...TOYS[id as keyof typeof TOYS] })),
-    signatureSchemes: flags.numbers('verify-prefs') ?? DEFAULT_SCHEMES,
+    // 0xff01 is BoringSSL's own number for what TLS 1.0 did, and never sent.
+    signatureSchemes: flags.numbers('verify-prefs')?.filter((scheme) => scheme !== 0xff01) ?? DEFAULT_SCHEMES,
   };
 }
 

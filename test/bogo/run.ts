@@ -1,10 +1,10 @@
 /**
  * Runs BoringSSL's test runner against the shim and writes `results.json`.
  *
- *     npm run bogo -- --runner PATH [--test 'GLOB;GLOB'] [--workers N] [--debug]
+ *     npm run bogo -- --runner PATH --sources PATH [--test 'GLOB;GLOB'] [--workers N] [--debug]
  *
- * The runner is built from BoringSSL's sources: `go build` in ssl/test/runner. Without `--test` all names of `names.json` are run, and
- * results.json is written.
+ * README.md beside it says where the runner comes from. `--sources`: its folder, where it finds its keys. Without `--test` all names of
+ * names.json are run, and results.json is written.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -29,12 +29,17 @@ const read = <T>(name: string): T => JSON.parse(readFileSync(join(here, name), '
 const { values } = parseArgs({
   options: {
     runner: { type: 'string' },
+    sources: { type: 'string' },
     test: { type: 'string' },
     workers: { type: 'string', default: '2' },
     debug: { type: 'boolean', default: false },
   },
 });
-if (values.runner === undefined) throw new Error('--runner PATH: the runner, built from ssl/test/runner of BoringSSL');
+const { runner, sources } = values;
+if (runner === undefined || sources === undefined)
+  throw new Error(
+    '--runner PATH: the runner of BoringSSL; --sources PATH: the folder ssl/test/runner that it was built from',
+  );
 
 const names = read<{ readonly core: readonly string[]; readonly extra: readonly string[] }>('names.json');
 const config = read<Config>('config.json');
@@ -49,20 +54,19 @@ try {
     format: 'esm',
     target: 'node20',
     logLevel: 'warning',
-    // Loaded only where the runtime has no ML-KEM; bundled all the same, as the shim runs in another folder.
     banner: { js: `#!${process.execPath}` },
   });
   chmodSync(shim, 0o755);
   const json = join(folder, 'out.json');
   const test = values.test ?? [...names.core, ...names.extra].join(';');
   const { stdout, stderr } = spawnSync(
-    values.runner,
+    runner,
     [
       ...['-shim-path', shim, '-shim-config', join(here, 'config.json'), '-num-workers', values.workers],
       ...['-allow-unimplemented', '-pipe', '-json-output', json, '-test', test],
       ...(values.debug ? ['-debug'] : []),
     ],
-    { cwd: values.sources, encoding: 'utf8', maxBuffer: 1 << 28 },
+    { cwd: sources, encoding: 'utf8', maxBuffer: 1 << 28 },
   );
   const { tests } = JSON.parse(readFileSync(json, 'utf8')) as Output;
   const failed = Object.entries(tests).filter(([, { actual }]) => actual === 'FAIL');
@@ -88,10 +92,7 @@ try {
         isDisabled(name) ? 'DISABLED' : (tests[name]?.actual ?? 'MISSING'),
       ]),
     );
-    const boringssl = execFileSync('strings', ['-n', '8', values.runner], {
-      encoding: 'utf8',
-      maxBuffer: 1 << 28,
-    }).match(/vcs\.revision=([0-9a-f]{40})/)?.[1];
+    const boringssl = execFileSync('git', ['rev-parse', 'HEAD'], { cwd: sources, encoding: 'utf8' }).trim();
     writeFileSync(join(here, 'results.json'), `${JSON.stringify({ boringssl, table, results }, null, 1)}\n`);
   }
   process.exitCode = failed.length > 0 ? 1 : 0;
