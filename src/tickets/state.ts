@@ -59,7 +59,8 @@ const FLAG = {
   chainTruncated: 32,
   acrossNames: 64,
 } as const;
-const ALL_FLAGS = 127;
+/** Of both; `acrossNames` is a client's alone. */
+const TICKET_FLAGS = 63;
 const PSK_OFFSET = 2;
 
 /** What both sides of a session remember alike. */
@@ -115,7 +116,7 @@ export function decodeTicketState(encoded: Uint8Array): TicketState | undefined 
     const issuedAt = r.u64();
     const authenticatedAt = r.u64();
     const id = copyOf(r.bytes(TICKET_ID_LENGTH));
-    const { peer, ...session } = readSession(r);
+    const { peer, ...session } = readSession(r, TICKET_FLAGS);
     const identity = readText(r);
     const appData = copyOf(r.opaque(2, 0, MAX_TICKET_STATE_LENGTH));
     r.finish();
@@ -158,7 +159,7 @@ export function decodeClientTicket(encoded: Uint8Array): ClientTicket {
     const authenticatedAt = r.u64();
     const nonce = copyOf(r.opaque(1, 0, 0xff));
     const ticket = copyOf(r.opaque(2, 1, 0xffff));
-    const { peer, ...session } = readSession(r);
+    const { peer, ...session } = readSession(r, TICKET_FLAGS | FLAG.acrossNames);
     r.finish();
     return { ...head, receivedAt, authenticatedAt, nonce, ticket, ...session, server: peer };
   } catch (error) {
@@ -219,9 +220,9 @@ function writeSession(w: Writer, session: Session): void {
   });
 }
 
-function readSession(r: Reader): Session {
+function readSession(r: Reader, known: number): Session {
   const flags = r.u8();
-  if ((flags & ~ALL_FLAGS) !== 0) throw new DecodeError('an unknown flag');
+  if ((flags & ~known) !== 0) throw new DecodeError('an unknown flag');
   const has = (flag: number): boolean => (flags & flag) !== 0;
   // The properties are evaluated in the order of the bytes.
   const optional = {

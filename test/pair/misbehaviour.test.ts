@@ -51,7 +51,7 @@ describe('a client refuses a server that', () => {
       'server_hello.bad_session_id',
       'illegal_parameter',
     ],
-    ['compresses', serverHello({ legacyCompressionMethod: 1 }), 'server_hello.bad_compression', 'illegal_parameter'],
+    ['compresses', serverHello({ legacyCompressionMethod: 1 }), 'server_hello.bad_compression', 'decode_error'],
     [
       'takes a suite that was not offered',
       serverHello({ cipherSuite: 0x1304 }),
