@@ -1,0 +1,137 @@
+import assert from 'node:assert/strict';
+import { once } from 'node:events';
+import { before, describe, mock, test } from 'node:test';
+import { setImmediate as turn } from 'node:timers/promises';
+import { makeIdentity, type TestIdentity } from '../../test/support/certificates.ts';
+import { type Break, type Fault, Wire } from '../../test/support/wire.ts';
+import {
+  type ConnectionOptions,
+  connect,
+  createSecureContext,
+  createServer,
+  type SecureContext,
+  type Server,
+  type TLSSocket,
+} from './index.ts';
+
+let identity: TestIdentity;
+let trusting: SecureContext;
+before(async () => {
+  identity = await makeIdentity('ed25519', ['localhost']);
+  // The smallest key share: each byte of a handshake is one more run.
+  trusting = createSecureContext({ ca: identity.certificatePem, groups: ['x25519'] });
+});
+
+/** What both programs saw of one connection. */
+interface Run {
+  readonly client: string[];
+  readonly server: string[];
+  readonly wire: Wire;
+}
+
+interface Scene {
+  readonly server: Server;
+  readonly client?: ConnectionOptions;
+}
+
+const serverOf = (options: object = {}): Server =>
+  createServer({ cert: identity.certificatePem, key: identity.keyPem, groups: ['x25519'], ...options });
+
+/** A client asks, the server answers, and both part: over a wire that may break. */
+async function play({ server, client: options }: Scene, at?: Break): Promise<Run> {
+  const wire = new Wire(at);
+  const run: Run = { client: [], server: [], wire };
+  const onSecure = (socket: TLSSocket): void => {
+    run.server.push('secure');
+    watch(socket, run.server);
+    socket.on('data', (bytes) => socket.write(bytes));
+  };
+  const onFailure = (error: Error & { code?: string }): void => void run.server.push(`failure ${error.code}`);
+  server.on('secureConnection', onSecure).on('tlsClientError', onFailure);
+  server.emit('connection', wire.server);
+  const socket = connect({ socket: wire.client, servername: 'localhost', secureContext: trusting, ...options });
+  socket.on('secureConnect', () => run.client.push('secure'));
+  socket.on('data', () => socket.end());
+  watch(socket, run.client);
+  socket.write('ping', (error) => run.client.push(`written ${(error as { code?: string } | null | undefined)?.code ?? ''}`));
+  if (at?.fault === 'stall') await settled();
+  if (at?.fault === 'stall') mock.timers.tick(TIMEOUT_MS);
+  if (at?.fault === 'stall' && !socket.destroyed) {
+    // Secure, and then nothing: that is for the program to find out.
+    socket.destroy();
+    wire.server.destroy();
+  }
+  await Promise.all([closed(socket), closed(wire.client), closed(wire.server)]);
+  await turn();
+  server.off('secureConnection', onSecure).off('tlsClientError', onFailure);
+  return run;
+}
+
+const TIMEOUT_MS = 10_000;
+
+function watch(socket: TLSSocket, log: string[]): void {
+  socket.on('error', (error: Error & { code?: string }) => log.push(`error ${error.code}`));
+  socket.on('end', () => log.push('end'));
+  socket.on('close', (hadError) => log.push(`close ${hadError}`));
+}
+
+async function closed(stream: { readonly closed: boolean } & NodeJS.EventEmitter): Promise<void> {
+  if (!stream.closed) await new Promise((resolve) => stream.once('close', resolve));
+}
+
+/** Until nothing happens any more: nothing here waits for anything but the loop. */
+async function settled(): Promise<void> {
+  for (let i = 0; i < 10; i++) await turn();
+}
+
+/** Judges what was seen: one end, with one reason, and nothing left over. */
+function judge({ client, server, wire }: Run, at: Break): void {
+  const where = `${at.fault} after ${at.after} bytes of the ${at.from}: client [${client}], server [${server}]`;
+  const count = (log: readonly string[], what: string): number => log.filter((line) => line.startsWith(what)).length;
+  const codes = [...client, ...server].filter((line) => /^(?:error|failure)/.test(line)).map((line) => line.split(' ')[1]);
+  for (const code of codes) assert.ok(KNOWN.has(code!), where);
+  assert.equal(count(client, 'close'), 1, where);
+  assert.match(client.at(-1)!, /^close/, where);
+  assert.equal(count(client, 'written'), 1, where);
+  if (count(client, 'secure') === 0) assert.equal(count(client, 'error'), 1, where);
+  else assert.ok(count(client, 'error') <= 1 && count(client, 'secure') === 1, where);
+  assert.equal(client.at(-1), `close ${count(client, 'error') === 1}`, where);
+  // A server tells its program of every connection, once, and of those that became something how they ended.
+  assert.equal(count(server, 'secure') + count(server, 'failure'), 1, where);
+  assert.equal(count(server, 'close'), count(server, 'secure'), where);
+  assert.ok(count(server, 'error') <= 1, where);
+  for (const end of [wire.client, wire.server]) {
+    assert.deepEqual(end.eventNames(), [], where);
+    assert.equal(end.writableLength, 0, where);
+  }
+}
+
+/** docs/node-compat.md */
+const KNOWN: ReadonlySet<string> = new Set(['ECONNRESET', 'ERR_TLS_HANDSHAKE_TIMEOUT']);
+
+const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+
+async function everywhere(scene: () => Promise<Scene> | Scene, faults: readonly Fault[], step: number = 1): Promise<void> {
+  const whole = await play(await scene());
+  assert.equal(whole.client.at(-1), 'close false', String(whole.client));
+  assert.deepEqual(whole.server, ['secure', 'end', 'close false']);
+  const before = timers();
+  for (const fault of faults) {
+    for (const from of ['client', 'server'] as const) {
+      for (let after = 0; after < whole.wire.written[from]; after += step) {
+        const at: Break = { from, after, fault };
+        judge(await play(await scene(), at), at);
+      }
+    }
+  }
+  assert.equal(timers(), before);
+}
+
+describe('a connection that breaks after any byte ends once, with one reason, and leaves nothing', () => {
+  for (const fault of ['reset', 'fin', 'half'] as const) {
+    test(`full handshake, ${fault}`, async () => {
+      const server = serverOf();
+      await everywhere(() => ({ server }), [fault]);
+    });
+  }
+});
