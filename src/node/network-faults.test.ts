@@ -35,7 +35,10 @@ interface Scene {
 }
 
 const serverOf = (options: object = {}): Server =>
-  createServer({ cert: identity.certificatePem, key: identity.keyPem, groups: ['x25519'], ...options });
+  createServer({
+    ...{ cert: identity.certificatePem, key: identity.keyPem, groups: ['x25519'], handshakeTimeout: TIMEOUT_MS },
+    ...options,
+  });
 
 /** A client asks, the server answers, and both part: over a wire that may break. */
 async function play({ server, client: options }: Scene, at?: Break): Promise<Run> {
@@ -53,7 +56,9 @@ async function play({ server, client: options }: Scene, at?: Break): Promise<Run
   socket.on('secureConnect', () => run.client.push('secure'));
   socket.on('data', () => socket.end());
   watch(socket, run.client);
-  socket.write('ping', (error) => run.client.push(`written ${(error as { code?: string } | null | undefined)?.code ?? ''}`));
+  socket.write('ping', (error) =>
+    run.client.push(`written ${(error as { code?: string } | null | undefined)?.code ?? ''}`),
+  );
   if (at?.fault === 'stall') await settled();
   if (at?.fault === 'stall') mock.timers.tick(TIMEOUT_MS);
   if (at?.fault === 'stall' && !socket.destroyed) {
@@ -88,7 +93,9 @@ async function settled(): Promise<void> {
 function judge({ client, server, wire }: Run, at: Break): void {
   const where = `${at.fault} after ${at.after} bytes of the ${at.from}: client [${client}], server [${server}]`;
   const count = (log: readonly string[], what: string): number => log.filter((line) => line.startsWith(what)).length;
-  const codes = [...client, ...server].filter((line) => /^(?:error|failure)/.test(line)).map((line) => line.split(' ')[1]);
+  const codes = [...client, ...server]
+    .filter((line) => /^(?:error|failure)/.test(line))
+    .map((line) => line.split(' ')[1]);
   for (const code of codes) assert.ok(KNOWN.has(code!), where);
   assert.equal(count(client, 'close'), 1, where);
   assert.match(client.at(-1)!, /^close/, where);
@@ -111,27 +118,96 @@ const KNOWN: ReadonlySet<string> = new Set(['ECONNRESET', 'ERR_TLS_HANDSHAKE_TIM
 
 const timers = (): number => process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
 
-async function everywhere(scene: () => Promise<Scene> | Scene, faults: readonly Fault[], step: number = 1): Promise<void> {
-  const whole = await play(await scene());
+/** Plays `scene` to its end, then breaks it after every `step`th byte of either side. */
+async function everywhere(scene: Scene, faults: readonly Fault[], step: number = 1): Promise<void> {
+  const whole = await play(scene);
   assert.equal(whole.client.at(-1), 'close false', String(whole.client));
-  assert.deepEqual(whole.server, ['secure', 'end', 'close false']);
+  assert.equal(whole.server.at(-1), 'close false', String(whole.server));
   const before = timers();
   for (const fault of faults) {
     for (const from of ['client', 'server'] as const) {
       for (let after = 0; after < whole.wire.written[from]; after += step) {
         const at: Break = { from, after, fault };
-        judge(await play(await scene(), at), at);
+        judge(await play(scene, at), at);
       }
     }
   }
   assert.equal(timers(), before);
 }
 
+/** A ticket that allows early data, which is good as often as it is shown. */
+async function sessionOf(server: Server): Promise<Buffer> {
+  const wire = new Wire();
+  server.emit('connection', wire.server);
+  const socket = connect({ socket: wire.client, servername: 'localhost', secureContext: trusting });
+  const [session] = (await once(socket, 'session')) as [Buffer];
+  socket.destroy();
+  await closed(wire.server);
+  return session;
+}
+
+const earlyData = (deliver: 'event' | 'stream'): object => ({
+  earlyData: { maxSize: 1_000, deliver, guard: { guarantee: 'process', windowMs: 10_000, check: () => 'fresh' } },
+});
+
+/** Every way through a handshake. */
+const SCENES: Readonly<Record<string, () => Scene | Promise<Scene>>> = {
+  'full handshake': () => ({ server: serverOf() }),
+  HelloRetryRequest: () => ({
+    server: serverOf({ groups: ['secp256r1'] }),
+    client: { secureContext: createSecureContext({ ca: identity.certificatePem, groups: ['x25519', 'secp256r1'] }) },
+  }),
+  'client certificate': () => ({
+    server: serverOf({ ca: identity.certificatePem, requestCert: true }),
+    client: {
+      secureContext: createSecureContext({
+        ca: identity.certificatePem,
+        cert: identity.certificatePem,
+        key: identity.keyPem,
+        groups: ['x25519'],
+      }),
+    },
+  }),
+  resumption: async () => {
+    const server = serverOf();
+    return { server, client: { session: await sessionOf(server) } };
+  },
+  'early data as events': async () => {
+    const server = serverOf(earlyData('event')).on('earlyData', () => {});
+    return { server, client: { session: await sessionOf(server), earlyData: 'early' } };
+  },
+  'early data as a stream': async () => {
+    const server = serverOf(earlyData('stream'));
+    return { server, client: { session: await sessionOf(server), earlyData: 'early' } };
+  },
+  'early data refused': async () => {
+    const server = serverOf(earlyData('event')); // nobody listens
+    return { server, client: { session: await sessionOf(server), earlyData: 'early' } };
+  },
+};
+
+/** Every byte of the first, a sample of the others; all of them, with FAULTS=all. */
+const stepOf = (name: string): number => (name === 'full handshake' || process.env['FAULTS'] === 'all' ? 1 : 11);
+
 describe('a connection that breaks after any byte ends once, with one reason, and leaves nothing', () => {
-  for (const fault of ['reset', 'fin', 'half'] as const) {
-    test(`full handshake, ${fault}`, async () => {
-      const server = serverOf();
-      await everywhere(() => ({ server }), [fault]);
+  for (const [name, make] of Object.entries(SCENES)) {
+    for (const fault of ['reset', 'fin', 'half'] as const) {
+      test(`${name}, ${fault}`, async () => everywhere(await make(), [fault], stepOf(name)));
+    }
+  }
+});
+
+describe('a peer that falls silent after any byte of a handshake has until the timeout', () => {
+  for (const [name, make] of Object.entries(SCENES)) {
+    test(name, async () => {
+      const { server, client } = await make();
+      const timed = { server, client: { ...client, handshakeTimeout: TIMEOUT_MS } };
+      mock.timers.enable({ apis: ['setTimeout'] });
+      try {
+        await everywhere(timed, ['stall'], 17 * stepOf(name));
+      } finally {
+        mock.timers.reset();
+      }
     });
   }
 });
