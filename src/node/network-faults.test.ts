@@ -77,7 +77,7 @@ const TIMEOUT_MS = 10_000;
 function watch(socket: TLSSocket, log: string[]): void {
   socket.on('error', (error: Error & { code?: string }) => log.push(`error ${error.code}`));
   socket.on('end', () => log.push('end'));
-  socket.on('close', (hadError) => log.push(`close ${hadError}`));
+  socket.on('close', (hadError: boolean) => log.push(`close ${hadError}`));
 }
 
 async function closed(stream: { readonly closed: boolean } & NodeJS.EventEmitter): Promise<void> {

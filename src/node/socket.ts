@@ -22,7 +22,7 @@ import { type LegacyCertificate, legacyCertificate, legacyChain } from './legacy
 import { PlainEngine, type SecondAttempt } from './legacy-client.ts';
 import { isAdopted } from './legacy-socket.ts';
 import { type EphemeralKeyInfo, ephemeralKeyInfo, sigalgName } from './negotiated.ts';
-import { ProgramFailure } from './program-answer.ts';
+import { errorOf, ProgramFailure } from './program-answer.ts';
 import { type ServerSocketOptions, serverEngine } from './server-socket.ts';
 import { checkSession, encodeSession } from './session.ts';
 import { trace } from './trace.ts';
@@ -321,7 +321,7 @@ export class TLSSocket extends TransportSocket {
     try {
       socket.#start(make(socket));
     } catch (error) {
-      socket.destroy(error as Error);
+      socket.destroy(errorOf(error));
     }
   };
 
@@ -469,7 +469,7 @@ export class TLSSocket extends TransportSocket {
     try {
       return call();
     } catch (error) {
-      this.destroy(error as Error);
+      this.destroy(errorOf(error));
       return undefined;
     }
   }
