@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict';
+import { execFile } from 'node:child_process';
 import { once } from 'node:events';
 import { before, describe, mock, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { makeIdentity, type TestIdentity } from '../../test/support/certificates.ts';
 import { Wire } from '../../test/support/wire.ts';
 import {
@@ -427,4 +429,28 @@ describe('an answer that comes when all is over changes nothing', () => {
       assert.deepEqual(server, ['failure ECONNRESET ']);
     });
   }
+});
+
+test('what a listener throws is an uncaught exception, also where an answer of the program came before', async () => {
+  // In a process of its own: here it would end the tests.
+  const program = `
+    import { connect, createServer } from ${JSON.stringify(new URL('./index.ts', import.meta.url).href)};
+    const { cert, key } = JSON.parse(process.env.IDENTITY);
+    process.on('uncaughtException', (error, origin) => console.log(origin, error.message));
+    const server = createServer({ cert, key }).listen(0, '127.0.0.1', () => {
+      const socket = connect({
+        port: server.address().port, host: '127.0.0.1', servername: 'localhost', ca: cert,
+        checkServerIdentity: () => new Promise((resolve) => setImmediate(resolve)),
+      });
+      socket.on('secureConnect', () => { throw new Error('of a listener'); });
+      socket.on('data', (bytes) => { console.log(String(bytes)); socket.end(); server.close(); });
+    });
+    server.on('secureConnection', (socket) => { socket.resume(); socket.write('goes on'); });
+  `;
+  const { stdout } = await promisify(execFile)(
+    process.execPath,
+    ['--import', 'tsx', '--input-type=module', '-e', program],
+    { env: { ...process.env, IDENTITY: JSON.stringify({ cert: identity.certificatePem, key: identity.keyPem }) } },
+  );
+  assert.equal(stdout, 'uncaughtException of a listener\ngoes on\n');
 });

@@ -342,7 +342,7 @@ export class TLSSocket extends TransportSocket {
   #start(engine: TlsEngine): void {
     this.#engine = engine;
     this.#earlySender = this.#client?.earlySender;
-    engine.onProgress = () => this.#continue();
+    engine.onProgress = () => TLSSocket.#onProgress(this);
     if (this.#maxSendFragment !== undefined) engine.maxSendFragment = this.#maxSendFragment;
     if (this.#traces) trace(engine);
     if (this.#transport.isPaused()) this.#transport.resume();
@@ -370,9 +370,21 @@ export class TLSSocket extends TransportSocket {
     if (!engine.wantsInput && !engine.readClosed) this.#pause();
     this.#received = bytes;
     engine.receive(bytes);
-    this.#progress();
-    this.#received = undefined;
+    try {
+      this.#progress();
+    } finally {
+      this.#received = undefined;
+    }
   }
+
+  /** Called by a promise of the engine, which is not where the program looks for what its listeners throw. */
+  static readonly #onProgress = (socket: TLSSocket): void => {
+    try {
+      socket.#continue();
+    } catch (error) {
+      process.nextTick(rethrow, error);
+    }
+  };
 
   /** An answer that the engine waited for has arrived. */
   #continue(): void {
@@ -1282,6 +1294,10 @@ export class TLSSocket extends TransportSocket {
 }
 
 function ignore(): void {}
+
+function rethrow(error: unknown): never {
+  throw error;
+}
 
 function noRenegotiation(): TlsError {
   return codedError('ERR_SSL_WRONG_SSL_VERSION', 'TLS 1.3 has no renegotiation: wrong ssl version');
