@@ -365,7 +365,6 @@ export class TLSSocket extends TransportSocket {
 
   #receiveNow(bytes: Uint8Array): void {
     const engine = this.#engine!;
-    this.touch();
     // While the engine waits for an answer, say of a key in an HSM, the peer's bytes had better wait in the kernel.
     if (!engine.wantsInput && !engine.readClosed) this.#pause();
     this.#received = bytes;
@@ -495,13 +494,13 @@ export class TLSSocket extends TransportSocket {
       written();
       return;
     }
-    this.touch();
     if (this.#held !== undefined || written === undefined) {
       this.#transport.write(bytes);
     } else {
       this.#written = undefined;
       this.#transport.write(bytes, written);
     }
+    this.touch();
     this.#progress(); // tickets that were among the bytes are reported by `pull`
   }
 
@@ -509,10 +508,12 @@ export class TLSSocket extends TransportSocket {
     publishEvent(event, this.#engine!);
     switch (event.type) {
       case 'data':
+        this.touch();
         this.#bytesRead += event.bytes.length;
         if (!this.push(event.bytes)) this.#pause();
         break;
       case 'early_data':
+        this.touch();
         this.#earlyDataReceived(event.bytes);
         break;
       case 'early_data_status':
