@@ -184,6 +184,7 @@ async function play(scene: Scene, step: number): Promise<Row> {
     const where = `${at.fault} after ${at.after} bytes of the ${at.from}`;
     const transport = connectTcp(port, '127.0.0.1');
     const ofItself = listenersOf(transport);
+    const gone = new Promise((resolve) => transport.once('close', resolve));
     transport.write(orderOf(at));
     const socket = connect({
       socket: transport,
@@ -205,8 +206,8 @@ async function play(scene: Scene, step: number): Promise<Row> {
       new Promise<true>((resolve) => socket.once('close', () => resolve(true))),
       sleep(10_000, false, { ref: false }),
     ]);
-    if (!transport.closed) await Promise.race([once(transport, 'close').catch(() => {}), sleep(5_000)]);
-    await new Promise(setImmediate); // it is closed before it says so
+    if (over) await gone;
+    await new Promise(setImmediate);
     if (!over) faults.push(`${where}: no end`);
     if (log.errors > 1 || (log.secure === 0 && log.errors !== 1)) faults.push(`${where}: ${log.errors} errors`);
     if (log.written !== 1) faults.push(`${where}: ${log.written} answers to a write`);

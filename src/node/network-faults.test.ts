@@ -2,6 +2,7 @@ import assert from 'node:assert/strict';
 import { once } from 'node:events';
 import { before, describe, mock, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
+import * as nodeTls from 'node:tls';
 import { makeIdentity, type TestIdentity } from '../../test/support/certificates.ts';
 import { type Break, type Fault, Wire } from '../../test/support/wire.ts';
 import {
@@ -209,5 +210,39 @@ describe('a peer that falls silent after any byte of a handshake has until the t
         mock.timers.reset();
       }
     });
+  }
+});
+
+test('an old client that breaks off after any byte is told of once, whoever serves it', async () => {
+  const server = serverOf();
+  const visit = async (at?: Break): Promise<{ readonly told: string[]; readonly wire: Wire }> => {
+    const wire = new Wire(at);
+    const told: string[] = [];
+    const onSecure = (socket: TLSSocket): void => {
+      told.push('secure');
+      socket.on('error', () => {}).resume();
+    };
+    const onFailure = (error: Error & { code?: string }): void => void told.push(`failure ${error.code}`);
+    server.on('secureConnection', onSecure).on('tlsClientError', onFailure);
+    server.emit('connection', wire.server);
+    const ca = identity.certificatePem;
+    const socket = nodeTls.connect({ socket: wire.client, servername: 'localhost', ca, maxVersion: 'TLSv1.2' });
+    socket.on('error', () => {}).end('ping');
+    socket.resume();
+    await Promise.all([closed(socket), closed(wire.client), closed(wire.server)]);
+    for (let i = 0; told.length === 0 && i < 100; i++) await turn(); // that of node:tls is told a little later
+    server.off('secureConnection', onSecure).off('tlsClientError', onFailure);
+    return { told, wire };
+  };
+  const whole = await visit();
+  assert.deepEqual(whole.told, ['secure']);
+  for (const fault of ['reset', 'fin'] as const) {
+    for (const from of ['client', 'server'] as const) {
+      for (let after = 0; after < whole.wire.written[from]; after += 11) {
+        const { told } = await visit({ from, after, fault });
+        assert.equal(told.length, 1, `${fault} after ${after} of the ${from}: ${told}`);
+        assert.match(told[0]!, /^(?:secure|failure ECONNRESET)$/);
+      }
+    }
   }
 });
