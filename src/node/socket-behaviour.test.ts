@@ -326,3 +326,18 @@ test('a large write that goes on is no idleness, and one that does not is', asyn
   client.setTimeout(0);
   near.loosen();
 });
+
+test('an alert that a peer does not read keeps the transport for a second, not for ever', async (t) => {
+  const { client, near, far } = await open(t);
+  near.stuck = true;
+  client.write('x'); // less than makes the transport ask for patience
+  const ended = closed(client);
+  client.on('error', () => {});
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  far.write(Buffer.from([23, 3, 3, 0, 17, ...new Uint8Array(17)]));
+  await ended;
+  await settle();
+  assert.equal(near.destroyed, false);
+  t.mock.timers.tick(1_000);
+  assert.equal(near.destroyed, true);
+});

@@ -166,6 +166,8 @@ interface ClientSide extends SocketOwner {
 type WriteCallback = (error?: Error | null) => void;
 /** Chunks of this mean length fill records by themselves, and copying them together would only cost time. */
 const LARGE_CHUNK_LENGTH = 8_192;
+/** How long an alert may take to leave. */
+const ALERT_PATIENCE_MS = 1_000;
 /** Tickets that wait on the socket for {@link TLSSocket.takeSession}; older ones make room for newer ones. */
 const KEPT_TICKETS = 16;
 
@@ -823,9 +825,8 @@ export class TLSSocket extends TransportSocket {
       .off('data', TLSSocket.#onTransportData)
       .off('end', TLSSocket.#onTransportEnd)
       .off('connect', TLSSocket.#onTransportConnect);
-    // A peer that does not read would keep the alert, and with it the transport, waiting for ever.
     if (this.#handedOver) this.#letGo();
-    else if (this.#alertSent && !transport.writableNeedDrain) transport.end(() => transport.destroy());
+    else if (this.#alertSent && !transport.writableNeedDrain) TLSSocket.#endSoon(transport);
     else transport.destroy();
     const waiting = this.#written ?? this.#final;
     this.#written = undefined;
@@ -835,6 +836,15 @@ export class TLSSocket extends TransportSocket {
     callback(error);
     process.nextTick(TLSSocket.#emitClose, this, this.#failed || error !== null); // after `error`, and saying whether there was one, as net.Socket does
   }
+
+  /** Ends the transport behind the alert. A peer that does not read would keep the alert, and with it the transport, waiting for ever. */
+  static readonly #endSoon = (transport: Transport): void => {
+    const timer = setTimeout(() => transport.destroy(), ALERT_PATIENCE_MS).unref();
+    transport.end(() => {
+      clearTimeout(timer);
+      transport.destroy();
+    });
+  };
 
   /** Not for programs: gives the transport, as it was and paused, to somebody else. Nothing but `close` comes from this socket any more. */
   handOver(): Duplex {
