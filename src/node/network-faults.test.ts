@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict';
 import { once } from 'node:events';
+import { type AddressInfo, connect as connectTcp, createServer as createTcpServer } from 'node:net';
 import { before, describe, mock, test } from 'node:test';
 import { setImmediate as turn } from 'node:timers/promises';
 import * as nodeTls from 'node:tls';
@@ -244,6 +245,66 @@ test('an old client that breaks off after any byte is told of once, whoever serv
         assert.equal(told.length, 1, `${fault} after ${after} of the ${from}: ${told}`);
         assert.match(told[0]!, /^(?:secure|failure ECONNRESET)$/);
       }
+    }
+  }
+});
+
+test('a client that begins anew for an old server ends once, wherever that breaks', async (t) => {
+  const old = nodeTls.createServer({ cert: identity.certificatePem, key: identity.keyPem, maxVersion: 'TLSv1.2' });
+  old.on('secureConnection', (socket) => socket.on('error', () => {}).on('data', (bytes) => socket.write(bytes)));
+  old.on('tlsClientError', () => {});
+  await once(old.listen(0, '127.0.0.1'), 'listening');
+  let connections = 0;
+  let forwarded = 0;
+  let at = Number.POSITIVE_INFINITY;
+  let fault: 'reset' | 'fin' = 'reset';
+  // The first connection passes, the second breaks after so many bytes of the server.
+  const relay = createTcpServer((near) => {
+    const isSecond = ++connections % 2 === 0;
+    const far = connectTcp((old.address() as AddressInfo).port, '127.0.0.1');
+    for (const socket of [near, far])
+      socket.on('error', () => {}).on('close', () => (socket === near ? far : near).destroy());
+    near.pipe(far);
+    if (isSecond) forwarded = 0;
+    far.on('data', (bytes) => {
+      const passed = isSecond ? bytes.subarray(0, Math.max(0, at - forwarded)) : bytes;
+      if (isSecond) forwarded += bytes.length;
+      const snap = (): unknown => (fault === 'reset' ? near.resetAndDestroy() : near.end());
+      if (!isSecond || forwarded < at) near.write(passed);
+      else if (passed.length > 0) near.write(passed, snap);
+      else snap();
+    });
+  });
+  await once(relay.listen(0, '127.0.0.1'), 'listening');
+  t.after(() => {
+    relay.close();
+    old.close();
+  });
+  const { port } = relay.address() as AddressInfo;
+  const visit = async (): Promise<readonly string[]> => {
+    const log: string[] = [];
+    connections = 0;
+    const ca = identity.certificatePem;
+    const socket = connect({ host: '127.0.0.1', port, servername: 'localhost', ca, legacy: true });
+    socket.on('secureConnect', () => log.push('secure'));
+    watch(socket, log);
+    socket.on('data', () => socket.end());
+    socket.write('ping');
+    await closed(socket);
+    await turn();
+    return log;
+  };
+  assert.deepEqual(await visit(), ['secure', 'end', 'close false']);
+  assert.equal(connections, 2);
+  const whole = forwarded;
+  for (fault of ['reset', 'fin'] as const) {
+    for (at = 0; at < whole; at += 29) {
+      const log = await visit();
+      const errors = log.filter((line) => line.startsWith('error'));
+      const where = `${fault} after ${at} of ${whole}: ${log}`;
+      assert.ok(errors.length <= 1 && errors.every((line) => line === 'error ECONNRESET'), where);
+      if (!log.includes('secure')) assert.equal(errors.length, 1, where);
+      assert.equal(log.at(-1), `close ${errors.length === 1}`, where);
     }
   }
 });
