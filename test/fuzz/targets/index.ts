@@ -1,0 +1,25 @@
+import type { FuzzTarget } from '../target.ts';
+import { clientHello } from './client-hello.ts';
+import { messages } from './messages.ts';
+import { joiner, records } from './records.ts';
+import { clientTicket, sealedTicket, ticketState } from './tickets.ts';
+import { certificate, chain, crl, der } from './x509.ts';
+
+/** Everything that `npm run fuzz` and the slice in `npm test` know. */
+export const TARGETS: readonly FuzzTarget[] = [
+  messages,
+  records,
+  joiner,
+  clientHello,
+  ticketState,
+  clientTicket,
+  sealedTicket,
+  der,
+  certificate,
+  crl,
+  chain,
+];
+
+export function targetNamed(name: string): FuzzTarget | undefined {
+  return TARGETS.find((target) => target.name === name);
+}
