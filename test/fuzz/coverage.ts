@@ -14,15 +14,16 @@ export class Coverage {
   readonly #session: Session = new Session();
   readonly #functions: Map<string, Covered> = new Map();
 
+  /** To be called before `src` is loaded: functions that were compiled earlier count as one block each. */
   start(): void {
     this.#session.connect();
     this.#session.post('Profiler.enable');
     this.#session.post('Profiler.startPreciseCoverage', { callCount: true, detailed: true });
   }
 
-  stop(): void {
-    this.#session.post('Profiler.stopPreciseCoverage');
-    this.#session.disconnect();
+  /** What ran since the last look does not count: loading, and making seeds. */
+  forget(): void {
+    this.#take();
   }
 
   /** Blocks that were ever reached. */

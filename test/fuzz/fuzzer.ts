@@ -1,4 +1,4 @@
-import { Coverage } from './coverage.ts';
+import type { Coverage } from './coverage.ts';
 import { type Material, mutate, replaced } from './mutate.ts';
 import { type FuzzTarget, Random } from './target.ts';
 
@@ -32,6 +32,8 @@ export interface FuzzReport {
 export interface FuzzOptions {
   readonly seed: number;
   readonly seconds: number;
+  /** Started before anything of `src` was loaded. */
+  readonly coverage: Coverage;
   /** Inputs that earlier runs kept. */
   readonly corpus?: readonly Uint8Array[];
   /** Called before each execution: a watchdog wants to know what to blame. */
@@ -42,7 +44,7 @@ export interface FuzzOptions {
 /** Inputs that reach blocks which nothing reached before are kept, and changed further. */
 export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<FuzzReport> {
   const random = new Random(options.seed);
-  const coverage = new Coverage();
+  const { coverage } = options;
   const started = performance.now();
   const seconds = (): number => (performance.now() - started) / 1_000;
   const corpus: Uint8Array[] = [];
@@ -72,7 +74,7 @@ export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<Fu
   };
 
   const first = [...(await target.seeds()), ...(options.corpus ?? [])];
-  coverage.start();
+  coverage.forget();
   for (const input of first) {
     await execute(input);
     if (coverage.look()) corpus.push(input);
@@ -103,7 +105,6 @@ export async function fuzz(target: FuzzTarget, options: FuzzOptions): Promise<Fu
       options.onProgress?.(report());
     }
   }
-  coverage.stop();
   return report();
 }
 

@@ -12,9 +12,9 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { Coverage } from './coverage.ts';
 import { type FuzzReport, failureOf, fuzz } from './fuzzer.ts';
 import type { FuzzTarget } from './target.ts';
-import { TARGETS, targetNamed } from './targets/index.ts';
 
 /** One execution that takes longer hangs. */
 const HANG_MS = 20_000;
@@ -33,6 +33,10 @@ const { positionals, values } = parseArgs({
     json: { type: 'boolean', default: false },
   },
 });
+const coverage = new Coverage();
+coverage.start();
+const { TARGETS, targetNamed } = await import('./targets/index.ts');
+
 const [name = 'list'] = positionals;
 const target = targetNamed(name);
 if (name === 'list') for (const { name, about } of TARGETS) console.log(`${name.padEnd(20)} ${about}`);
@@ -75,6 +79,7 @@ async function run(target: FuzzTarget, seconds: number, seed: number): Promise<v
   const report = await fuzz(target, {
     seed,
     seconds,
+    coverage,
     corpus,
     onInput(input) {
       bytes.set(input.subarray(0, bytes.length));

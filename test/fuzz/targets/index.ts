@@ -1,5 +1,7 @@
 import type { FuzzTarget } from '../target.ts';
 import { clientHello } from './client-hello.ts';
+import { engineBytes } from './engine-bytes.ts';
+import { engineMessages } from './engine-messages.ts';
 import { messages } from './messages.ts';
 import { joiner, records } from './records.ts';
 import { clientTicket, sealedTicket, ticketState } from './tickets.ts';
@@ -8,6 +10,8 @@ import { certificate, chain, crl, der } from './x509.ts';
 /** Everything that `npm run fuzz` and the slice in `npm test` know. */
 export const TARGETS: readonly FuzzTarget[] = [
   messages,
+  engineBytes,
+  engineMessages,
   records,
   joiner,
   clientHello,

@@ -118,7 +118,7 @@ function savedSession(ticket: Uint8Array): Uint8Array {
 }
 
 /** A cache of tickets as a client exports it: it must be opened with the right key only, so the content is made here. */
-const cacheKey = (): Uint8Array => new Uint8Array(32).fill(5);
+const cacheKey = (): Uint8Array => Uint8Array.from({ length: 32 }, (_, i) => i);
 
 export const sealedTicket: FuzzTarget = {
   name: 'sealed-ticket',
