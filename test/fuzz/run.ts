@@ -76,6 +76,14 @@ async function run(target: FuzzTarget, seconds: number, seed: number): Promise<v
     workerData: { current, folder: FINDINGS, target: target.name, hangMs: HANG_MS, maxRss: MAX_RSS },
     execArgv: [],
   });
+  // What is thrown where nobody waits for it belongs to the input that runs, or to one shortly before it.
+  for (const event of ['uncaughtException', 'unhandledRejection']) {
+    process.on(event, (error) => {
+      console.error(`${event}: ${save(target, bytes.slice(0, header[1]))}`);
+      console.error(error);
+      process.exit(1);
+    });
+  }
   const report = await fuzz(target, {
     seed,
     seconds,

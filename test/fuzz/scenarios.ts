@@ -21,7 +21,7 @@ import {
 import { createSelfSigned } from '../../src/x509/index.ts';
 import { TestGuard } from '../pair/early.ts';
 import { connect, createWorld, eventsOf, Pair, type World } from '../pair/pair.ts';
-import { makeIdentity, type TestIdentity } from '../support/certificates.ts';
+import type { TestIdentity } from '../support/certificates.ts';
 
 /** A kind of connection, as it is when nobody interferes. */
 export interface Scenario {
@@ -48,7 +48,6 @@ let identity: Promise<TestIdentity> | undefined;
 async function makeFixedIdentity(): Promise<TestIdentity> {
   const pkcs8 = concat(fromHex('302e020100300506032b657004220420'), new Uint8Array(32).fill(0x42));
   const privateKey = createPrivateKey({ key: Buffer.from(pkcs8), format: 'der', type: 'pkcs8' });
-  const template = await makeIdentity('ed25519');
   const signer = createSigner(privateKey);
   const certificate = await createSelfSigned({
     subjectPublicKeyInfo: createPublicKey(privateKey).export({ type: 'spki', format: 'der' }),
@@ -58,7 +57,12 @@ async function makeFixedIdentity(): Promise<TestIdentity> {
     notAfter: Date.UTC(2049, 0, 1),
     serial: new Uint8Array(16).fill(0x11),
   });
-  return { ...template, certificate, credential: { chain: [certificate], signer, names: ['localhost'] } };
+  return {
+    certificate,
+    certificatePem: `-----BEGIN CERTIFICATE-----\n${Buffer.from(certificate).toString('base64')}\n-----END CERTIFICATE-----\n`,
+    keyPem: privateKey.export({ type: 'pkcs8', format: 'pem' }) as string,
+    credential: { chain: [certificate], signer, names: ['localhost'] },
+  };
 }
 
 const hello = latin1('hello');

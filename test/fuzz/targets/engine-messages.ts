@@ -166,7 +166,6 @@ class Conversation {
     const script = [...(scenario.script ?? [])];
     let heard = 0;
     let sent = takeAll(victim);
-    victim.sent.length = 0;
     const say = (bytes: Uint8Array): void => {
       for (let at = 0; at < bytes.length; at += chunk) {
         const part = bytes.slice(at, at + chunk);
@@ -246,7 +245,9 @@ export const engineMessages: FuzzTarget = {
         const head = Uint8Array.of(scenario, role, 0);
         return [
           head,
-          ...[0, 1, 2, 3].map((when) => concat(head, Uint8Array.of(when, 0, when * 3, 7), new Uint8Array(8))),
+          ...[0, 1, 2, 3].map((when) =>
+            concat(head, Uint8Array.of(when, 0, scenario * 5 + when * 11, 7), new Uint8Array(8)),
+          ),
         ];
       }),
     );

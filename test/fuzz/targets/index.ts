@@ -3,6 +3,8 @@ import { clientHello } from './client-hello.ts';
 import { engineBytes } from './engine-bytes.ts';
 import { engineMessages } from './engine-messages.ts';
 import { messages } from './messages.ts';
+import { openssl } from './openssl.ts';
+import { pkcs12 } from './pkcs12.ts';
 import { joiner, records } from './records.ts';
 import { clientTicket, sealedTicket, ticketState } from './tickets.ts';
 import { certificate, chain, crl, der } from './x509.ts';
@@ -22,6 +24,8 @@ export const TARGETS: readonly FuzzTarget[] = [
   certificate,
   crl,
   chain,
+  pkcs12,
+  openssl,
 ];
 
 export function targetNamed(name: string): FuzzTarget | undefined {
