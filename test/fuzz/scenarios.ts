@@ -31,6 +31,8 @@ export interface Scenario {
   readonly engine?: ClientEngineOptions;
   /** The client has a ticket: of a server of these options, or of this one. */
   readonly ticket?: 'plain' | 'early';
+  /** The server puts its state into a cookie. */
+  readonly cookie?: boolean;
   /** What the client writes before anything came. */
   readonly early?: Uint8Array;
   /** What each side does once it is secure, in turns. */
@@ -99,7 +101,8 @@ export const SCENARIOS: readonly Scenario[] = [
   { name: 'retry', server: { groups: ['secp256r1'] }, client: { groups: ['x25519', 'secp256r1'], keyShareCount: 1 } },
   {
     name: 'retry with cookie',
-    server: { groups: ['secp256r1'], cookieSealer: cookies() },
+    server: { groups: ['secp256r1'] },
+    cookie: true,
     client: { groups: ['x25519', 'secp256r1'], keyShareCount: 1, middleboxCompatibility: false },
   },
   { name: 'resumption', ticket: 'plain', script: [['server', (e) => e.write(hello)]] },
@@ -198,6 +201,7 @@ export async function worldOf(scenario: Scenario): Promise<World> {
     server: {
       tickets: { sealer: sealerOf('tickets'), label: 'fuzz', ...(typeof tickets === 'object' && tickets) },
       earlyData: { ...EARLY, guard: new TestGuard() },
+      ...(scenario.cookie && { cookieSealer: cookies() }),
       ...server,
     },
     client: { credentials: [identity.credential], ...scenario.client },

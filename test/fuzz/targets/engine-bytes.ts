@@ -6,7 +6,7 @@ import { pairOf, SCENARIOS } from '../scenarios.ts';
 import { type FuzzTarget, InputReader, type Random } from '../target.ts';
 import { RECORD_DICTIONARY, TLS_DICTIONARY } from './dictionary.ts';
 import { recorded } from './recorded.ts';
-import { checkSide, outputLimit, perform, takeAll, verdictOf } from './victim.ts';
+import { checkEnd, checkSide, give, outputLimit, perform, takeAll, verdictOf } from './victim.ts';
 
 /** Scenario, role, size of the chunks; then what the peer says. */
 const HEAD = 3;
@@ -28,7 +28,7 @@ async function feed(input: Uint8Array): Promise<Outcome> {
   let sent = takeAll(victim);
   for (let at = 0; at < bytes.length; at += size) {
     const chunk = bytes.subarray(at, Math.min(bytes.length, at + size));
-    victim.engine.receive(chunk);
+    give(victim, chunk);
     sent += takeAll(victim);
     await settle(victim);
     sent += takeAll(victim);
@@ -47,7 +47,9 @@ async function feed(input: Uint8Array): Promise<Outcome> {
     `ends, but in ${victim.engine.state}`,
   );
   assert.ok(sent <= outputLimit(bytes.length, scenario), `${sent} bytes out for ${bytes.length} in`);
-  return { verdict: verdictOf(victim), sent };
+  const verdict = verdictOf(victim);
+  checkEnd(victim);
+  return { verdict, sent };
 }
 
 /** Lets answers that the engine waits for come in. All of ours come within a turn. */

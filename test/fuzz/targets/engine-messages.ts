@@ -1,13 +1,14 @@
 import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
 import { concat, latin1 } from '../../../src/bytes/index.ts';
+import type { Side } from '../../pair/pair.ts';
 import { Liar, type Lie, withFirstHello } from '../liar.ts';
 import { mutateMessage } from '../mutate-value.ts';
 import { pairOf, SCENARIOS, type Scenario } from '../scenarios.ts';
 import { type FuzzTarget, InputReader, type Random } from '../target.ts';
 import { RECORD_DICTIONARY } from './dictionary.ts';
 import { recorded, recordedMessages } from './recorded.ts';
-import { checkSide, outputLimit, perform, takeAll, verdictOf } from './victim.ts';
+import { callSomething, checkEnd, checkSide, give, outputLimit, perform, takeAll, verdictOf } from './victim.ts';
 
 /**
  * An input is a program for a peer that has the keys: scenario, who lies, size of the chunks; then lies of {@link LIE_LENGTH} bytes each:
@@ -43,6 +44,7 @@ class Conversation {
   readonly #planned: readonly Planned[];
   readonly #library: readonly Uint8Array[];
   #liar: Liar | undefined;
+  #victim: Side | undefined;
   #said = 0;
   /** Bytes for the wire that are in no record of the liar's. */
   #raw: Uint8Array[] = [];
@@ -118,7 +120,8 @@ class Conversation {
   /** What is no message of the handshake's. */
   #beside(what: number, about: InputReader): void {
     const liar = this.#liar;
-    switch (what % 8) {
+    const engine = liar?.side.engine;
+    switch (what % 12) {
       case 0:
         this.#raw.push(RECORD_DICTIONARY[about.u8() % RECORD_DICTIONARY.length]!);
         break;
@@ -145,15 +148,29 @@ class Conversation {
         break;
       }
       case 6: {
-        const engine = liar?.side.engine;
         const ask = (about.u8() & 1) === 1;
         if (engine !== undefined) for (let i = about.u8() % 40; i >= 0; i--) perform((e) => e.updateKeys(ask), engine);
         break;
       }
-      default: {
-        const engine = liar?.side.engine;
+      case 7:
         if (engine !== undefined) perform((e) => e.write(latin1('more')), engine);
+        break;
+      case 8:
+        if (engine !== undefined) callSomething(engine, about.u8());
+        break;
+      case 9: {
+        // The program of the honest side calls from inside an event, once.
+        const victim = this.#victim?.engine;
+        const which = about.u8();
+        if (victim === undefined) break;
+        victim.onEvent = () => {
+          victim.onEvent = undefined;
+          callSomething(victim, which);
+        };
+        break;
       }
+      default:
+        if (this.#victim !== undefined) callSomething(this.#victim.engine, about.u8());
     }
   }
 
@@ -163,6 +180,7 @@ class Conversation {
     const [side, victim] = liarIsServer ? [pair.server, pair.client] : [pair.client, pair.server];
     const liar = new Liar(side, victim, this.#lie);
     this.#liar = liar;
+    this.#victim = victim;
     const script = [...(scenario.script ?? [])];
     let heard = 0;
     let sent = takeAll(victim);
@@ -170,7 +188,7 @@ class Conversation {
       for (let at = 0; at < bytes.length; at += chunk) {
         const part = bytes.slice(at, at + chunk);
         heard += part.length;
-        victim.engine.receive(part);
+        give(victim, part);
         sent += takeAll(victim);
       }
       checkSide(victim);
@@ -209,7 +227,9 @@ class Conversation {
       `left in ${victim.engine.state}`,
     );
     assert.ok(sent <= outputLimit(heard, scenario), `${sent} bytes out for ${heard} in`);
-    return [...verdictOf(victim), String(sent)];
+    const verdict = [...verdictOf(victim), String(sent)];
+    checkEnd(victim);
+    return verdict;
   }
 
   #disturbed(bytes: Uint8Array | undefined): Uint8Array | undefined {

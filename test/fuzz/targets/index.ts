@@ -2,7 +2,10 @@ import type { FuzzTarget } from '../target.ts';
 import { clientHello } from './client-hello.ts';
 import { engineBytes } from './engine-bytes.ts';
 import { engineMessages } from './engine-messages.ts';
+import { extensions } from './extensions.ts';
+import { keyFiles } from './key-files.ts';
 import { messages } from './messages.ts';
+import { nodeSocket } from './node-socket.ts';
 import { openssl } from './openssl.ts';
 import { pkcs12 } from './pkcs12.ts';
 import { joiner, records } from './records.ts';
@@ -12,6 +15,7 @@ import { certificate, chain, crl, der } from './x509.ts';
 /** Everything that `npm run fuzz` and the slice in `npm test` know. */
 export const TARGETS: readonly FuzzTarget[] = [
   messages,
+  extensions,
   engineBytes,
   engineMessages,
   records,
@@ -20,12 +24,14 @@ export const TARGETS: readonly FuzzTarget[] = [
   ticketState,
   clientTicket,
   sealedTicket,
+  keyFiles,
   der,
   certificate,
   crl,
   chain,
   pkcs12,
   openssl,
+  nodeSocket,
 ];
 
 export function targetNamed(name: string): FuzzTarget | undefined {
