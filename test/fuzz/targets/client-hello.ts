@@ -47,5 +47,18 @@ export const clientHello: FuzzTarget = {
     assert.deepEqual(outcome(concat(input.subarray(0, length), Uint8Array.of(255))), whole);
     const cut = outcome(input.subarray(0, length! - 1)) as { incomplete: boolean };
     assert.equal(cut.incomplete, true);
+    const { format, message } = whole as { format: string; message: Uint8Array };
+    if (format !== 'tls') return;
+    // A byte behind the extensions; a hello without any has room for their length there.
+    const { extensions } = whole as { extensions: readonly unknown[] };
+    if (extensions.length > 0) assert.equal(outcome(longer(message)), 'handshake.malformed', 'a byte more is accepted');
   },
 };
+
+/** With a byte more inside. */
+function longer(message: Uint8Array): Uint8Array {
+  const out = concat(message, Uint8Array.of(0));
+  const length = out.length - 4;
+  out.set([length >> 16, length >> 8, length], 1);
+  return out;
+}

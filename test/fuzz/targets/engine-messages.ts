@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict';
 import { setImmediate as turn } from 'node:timers/promises';
-import { concat, latin1 } from '../../../src/bytes/index.ts';
-import type { Side } from '../../pair/pair.ts';
+import { concat, equal, latin1 } from '../../../src/bytes/index.ts';
+import { HandshakeType } from '../../../src/wire/index.ts';
+import { eventsOf, type Side } from '../../pair/pair.ts';
 import { Liar, type Lie, withFirstHello } from '../liar.ts';
 import { mutateMessage } from '../mutate-value.ts';
 import { pairOf, SCENARIOS, type Scenario } from '../scenarios.ts';
@@ -46,6 +47,9 @@ class Conversation {
   #liar: Liar | undefined;
   #victim: Side | undefined;
   #said = 0;
+  /** Of the handshake; what comes later is about another certificate. */
+  #finished = false;
+  #unproved = false;
   /** Bytes for the wire that are in no record of the liar's. */
   #raw: Uint8Array[] = [];
   #flips: number[] = [];
@@ -62,8 +66,16 @@ class Conversation {
     for (const { when, what, about } of this.#planned) {
       if (when === index) messages = messages.flatMap((one) => this.#change(one, what, new InputReader(about)));
     }
+    this.#watch(message, messages[0]);
     return messages;
   };
+
+  /** Who lies about these has not shown that he is who he says, or that he said what was heard. */
+  #watch(message: Uint8Array, sent: Uint8Array | undefined): void {
+    if (message[0] !== HandshakeType.certificate_verify && message[0] !== HandshakeType.finished) return;
+    if (sent === undefined || !equal(sent, message)) this.#unproved ||= !this.#finished;
+    if (message[0] === HandshakeType.finished) this.#finished = true;
+  }
 
   #change(message: Uint8Array, what: number, about: InputReader): readonly Uint8Array[] {
     const body = message.subarray(4);
@@ -227,6 +239,7 @@ class Conversation {
       `left in ${victim.engine.state}`,
     );
     assert.ok(sent <= outputLimit(heard, scenario), `${sent} bytes out for ${heard} in`);
+    if (this.#unproved) assert.equal(eventsOf(victim, 'secure').length, 0, 'secure without proof');
     const verdict = [...verdictOf(victim), String(sent)];
     checkEnd(victim);
     return verdict;

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict';
+import { concat } from '../../../src/bytes/index.ts';
 import { TlsAlertError } from '../../../src/errors/index.ts';
 import { decodeHandshakeMessage, encodeHandshakeMessage, type HandshakeMessage } from '../../../src/wire/index.ts';
 import type { FuzzTarget } from '../target.ts';
@@ -41,5 +42,11 @@ export const messages: FuzzTarget = {
     const again = decodeHandshakeMessage(type, encoded.subarray(4));
     assert.deepEqual(comparable(again), comparable(message));
     assert.deepEqual(encodeHandshakeMessage(again), encoded);
+    // Nothing may be left over, and nothing be missing. A Finished has no lengths in it.
+    if (message.type === 'finished') return;
+    const rejected = (other: Uint8Array): boolean =>
+      orPeerFault(() => decodeHandshakeMessage(type, other)) === undefined;
+    assert.ok(rejected(concat(body, Uint8Array.of(0))), 'a byte more is accepted');
+    assert.ok(body.length === 0 || rejected(body.subarray(0, -1)), 'a byte less is accepted');
   },
 };

@@ -72,6 +72,8 @@ export const ticketState: FuzzTarget = {
     const encoded = encodeTicketState(state);
     assert.ok(encoded !== undefined, 'what was decoded can be encoded');
     assert.deepEqual(decodeTicketState(encoded), state);
+    assert.equal(decodeTicketState(concat(input, Uint8Array.of(0))), undefined, 'a byte more is accepted');
+    assert.equal(decodeTicketState(input.subarray(0, -1)), undefined, 'a byte less is accepted');
   },
 };
 
@@ -100,7 +102,10 @@ export const clientTicket: FuzzTarget = {
   },
   run(input) {
     const ticket = clientTicketOf(input);
-    if (ticket !== undefined) assert.deepEqual(clientTicketOf(encodeClientTicket(ticket)), ticket);
+    if (ticket !== undefined) {
+      assert.deepEqual(clientTicketOf(encodeClientTicket(ticket)), ticket);
+      assert.equal(clientTicketOf(concat(input, Uint8Array.of(0))), undefined, 'a byte more is accepted');
+    }
     decodeSession(input);
     const session = d2i_SSL_SESSION(input);
     ERR_clear_error();

@@ -87,6 +87,8 @@ export function checkSide(side: Side): void {
     if (error.code === 'local.failed') throw 'cause' in error && error.cause instanceof Error ? error.cause : error;
     const documented = error.code in PEER_FAULTS || /^(peer\.alert|certificate\.not_trusted)$/.test(error.code);
     assert.ok(documented, `the code ${error.code} is not documented`);
+    assert.match(error.alert, /^[a-z][a-z0-9_]*$/, 'an alert of the RFC, or its number');
+    assert.doesNotMatch(error.alert, /undefined|NaN/);
     assert.ok(error.message.length < 2_000, 'a message of bounded length');
   }
   assert.ok(eventsOf(side, 'secure').length <= 1, 'secure once');

@@ -86,6 +86,9 @@ export const certificate: FuzzTarget = {
     const parsed = orDerError(() => parseCertificate(input));
     if (parsed === undefined) return;
     assert.deepEqual(parseCertificate(input.slice()), parsed);
+    const rejected = (other: Uint8Array): boolean => orDerError(() => parseCertificate(other)) === undefined;
+    assert.ok(rejected(concat(input, Uint8Array.of(0))), 'a byte more is accepted');
+    assert.ok(rejected(input.subarray(0, -1)), 'a byte less is accepted');
     describe(parsed);
     describeName(parsed.issuer);
     orDerError(() => keyFacts(parsed.subjectPublicKeyInfo));
@@ -108,6 +111,11 @@ export const crl: FuzzTarget = {
   run(input) {
     const parsed = orDerError(() => parseCrl(input));
     if (parsed === undefined) return;
+    assert.equal(
+      orDerError(() => parseCrl(concat(input, Uint8Array.of(0)))),
+      undefined,
+      'a byte more is accepted',
+    );
     const { root, intermediate, leaf } = issued;
     try {
       const crls = [input, makeRootCrl()];
