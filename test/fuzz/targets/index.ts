@@ -6,6 +6,7 @@ import { extensions } from './extensions.ts';
 import { keyFiles } from './key-files.ts';
 import { messages } from './messages.ts';
 import { nodeSocket } from './node-socket.ts';
+import { ocsp } from './ocsp.ts';
 import { openssl } from './openssl.ts';
 import { pkcs12 } from './pkcs12.ts';
 import { joiner, records } from './records.ts';
@@ -28,6 +29,7 @@ export const TARGETS: readonly FuzzTarget[] = [
   der,
   certificate,
   crl,
+  ocsp,
   chain,
   pkcs12,
   openssl,

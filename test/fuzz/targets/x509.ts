@@ -135,12 +135,12 @@ function makeRootCrl(): Uint8Array {
 }
 
 /** Whatever is signed counts as signed, so that what lies behind the signatures is reached. */
-const signaturesAreRight: CryptoProvider = {
+export const signaturesAreRight: CryptoProvider = {
   ...nodeCrypto,
   publicKey: (spki) => ({ ...nodeCrypto.publicKey(spki), verify: () => true }),
 };
 
-function checkVerdict(verdict: PeerVerdict | Promise<PeerVerdict>): PeerVerdict {
+export function checkVerdict(verdict: PeerVerdict | Promise<PeerVerdict>): PeerVerdict {
   assert.ok(!(verdict instanceof Promise));
   if (!verdict.trusted) {
     assert.match(verdict.code, /^[A-Z0-9_]+$/);
