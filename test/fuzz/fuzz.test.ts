@@ -43,11 +43,11 @@ describe('the fuzzer itself', () => {
     coverage.start();
     const { findings, executions } = await fuzz(faulty, {
       seed: 3,
-      seconds: 2,
+      seconds: 1,
       coverage,
       corpus: [new Uint8Array(40).fill(7)],
     });
-    assert.ok(executions > 1_000);
+    assert.ok(executions > 300);
     assert.deepEqual(
       findings.map(({ input }) => [...input]),
       [[7, 42]],

@@ -270,7 +270,7 @@ export const engineMessages: FuzzTarget = {
   about:
     'the engine against a peer with keys that lies: changed, missing, foreign messages and records, its Finished following the lie',
   maxLength: HEAD + MAX_LIES * LIE_LENGTH,
-  sliceRuns: 80,
+  sliceRuns: 60,
   async seeds() {
     await recorded();
     return SCENARIOS.flatMap((_, scenario) =>
@@ -278,9 +278,7 @@ export const engineMessages: FuzzTarget = {
         const head = Uint8Array.of(scenario, role, 0);
         return [
           head,
-          ...[0, 1, 2, 3].map((when) =>
-            concat(head, Uint8Array.of(when, 0, scenario * 5 + when * 11, 7), new Uint8Array(8)),
-          ),
+          ...[1, 2].map((when) => concat(head, Uint8Array.of(when, 0, scenario * 5 + when * 11, 7), new Uint8Array(8))),
         ];
       }),
     );

@@ -54,7 +54,7 @@ export const ocsp: FuzzTarget = {
   about:
     'stapled OCSP responses of a chain that is good otherwise, signatures taken as right: a verdict, the same twice; no error is documented',
   mutate: mutateDer,
-  sliceRuns: 300,
+  sliceRuns: 80,
   seeds: () => {
     const good = answer(der.contextPrimitive(0, new Uint8Array(0)));
     const revoked = answer(der.context(1, time('20251201000000Z')));

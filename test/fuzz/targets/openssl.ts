@@ -295,7 +295,7 @@ export const openssl: FuzzTarget = {
   about:
     "all functions of the OpenSSL facade in any order, also from callbacks; documented: TypeError '… must be …', what a callback threw",
   maxLength: 1 + MAX_CALLS * CALL_LENGTH,
-  sliceRuns: 60,
+  sliceRuns: 40,
   seeds: () => [
     program(0, ['SSL_do_handshake', 1], ['SSL_do_handshake', 0], ['SSL_do_handshake', 1], ['SSL_do_handshake', 0]),
     program(1, ['SSL_write', 0, 70], ['SSL_read', 1, 2], ['SSL_write', 1, 70], ['SSL_peek', 0, 2], ['SSL_read', 0, 1]),

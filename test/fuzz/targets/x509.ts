@@ -62,7 +62,7 @@ export const der: FuzzTarget = {
       40,
     ),
   mutate: mutateDer,
-  sliceRuns: 500,
+  sliceRuns: 100,
   run(input) {
     orDerError(() => walk(new DerReader(input), { left: 500 }));
     orDerError(() => describeName(input));
