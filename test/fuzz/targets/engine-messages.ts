@@ -21,6 +21,8 @@ const MAX_LIES = 12;
 /** From here on `when` counts turns of the conversation, below it messages. */
 const TURNS = 128;
 const MAX_TURNS = 120;
+/** Kinds of lies that are no messages. */
+const BESIDES = 12;
 
 interface Planned {
   readonly when: number;
@@ -133,7 +135,7 @@ class Conversation {
   #beside(what: number, about: InputReader): void {
     const liar = this.#liar;
     const engine = liar?.side.engine;
-    switch (what % 12) {
+    switch (what % BESIDES) {
       case 0:
         this.#raw.push(RECORD_DICTIONARY[about.u8() % RECORD_DICTIONARY.length]!);
         break;
@@ -273,15 +275,18 @@ export const engineMessages: FuzzTarget = {
   sliceRuns: 60,
   async seeds() {
     await recorded();
-    return SCENARIOS.flatMap((_, scenario) =>
+    const messages = SCENARIOS.flatMap((_, scenario) =>
       [0, 1].flatMap((role) => {
         const head = Uint8Array.of(scenario, role, 0);
-        return [
-          head,
-          ...[1, 2].map((when) => concat(head, Uint8Array.of(when, 0, scenario * 5 + when * 11, 7), new Uint8Array(8))),
-        ];
+        const lie = (when: number) => Uint8Array.of(when, 0, scenario * 5 + when * 11, 7, ...new Uint8Array(8));
+        return [head, concat(head, lie(1)), concat(head, lie(2))];
       }),
     );
+    // Each thing that is no message, in the middle of a conversation.
+    const beside = Array.from({ length: BESIDES }, (_, what) =>
+      [0, 1].map((role) => Uint8Array.of(1, role, 0, TURNS + 8, what, 1, 1, ...new Uint8Array(8))),
+    );
+    return [...messages, ...beside.flat()];
   },
   /** Another lie, or one less. */
   mutate(input, random: Random) {
