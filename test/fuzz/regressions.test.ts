@@ -1,8 +1,32 @@
 /** Inputs that once broke something, by name. Each was found by the target that it is for. */
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { fromHex } from '../../src/bytes/index.ts';
+import { readPkcs12 } from '../../src/node/pkcs12.ts';
 import * as ossl from '../../src/openssl/index.ts';
+import { context, integer, octetString, oid, sequence } from '../../src/x509/der.ts';
 import { fixedIdentity } from './scenarios.ts';
+
+describe('pkcs12: work before the MAC is known to be right', () => {
+  test('a MAC of the wrong length is refused before a key is derived for it', () => {
+    const file = fromHex(
+      '3044020103300f06092a864886f70d010701a0020400302e3019300d060960864801650304020105000408c30e9babaae9a248040823a5f485031802b302035e72f902020800',
+    );
+    const before = performance.now();
+    assert.throws(() => readPkcs12(file), { name: 'Pkcs12Error', fault: 'malformed' });
+    assert.ok(performance.now() - before < 1_000, 'six million rounds take ten seconds');
+  });
+
+  test('rounds that are done here count for more than those of PBKDF2', () => {
+    const mac = sequence(sequence(oid('2.16.840.1.101.3.4.2.1')), octetString(new Uint8Array(32)));
+    const file = sequence(
+      integer(3),
+      sequence(oid('1.2.840.113549.1.7.1'), context(0, octetString())),
+      sequence(mac, octetString(new Uint8Array(8)), integer(4_000_000)),
+    );
+    assert.throws(() => readPkcs12(file, 'password'), { name: 'Pkcs12Error', fault: 'limit' });
+  });
+});
 
 describe('openssl: a connection is cleared from inside its own callback', () => {
   for (const [what, clear] of [
