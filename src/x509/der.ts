@@ -17,9 +17,13 @@ export const Tag = {
   enumerated: 0x0a,
   utf8String: 0x0c,
   printableString: 0x13,
+  teletexString: 0x14,
   ia5String: 0x16,
   utcTime: 0x17,
   generalizedTime: 0x18,
+  visibleString: 0x1a,
+  universalString: 0x1c,
+  bmpString: 0x1e,
   sequence: 0x30,
   set: 0x31,
 } as const;
@@ -152,6 +156,12 @@ export class DerReader {
 
   null(): void {
     if (this.value(Tag.null).content.length !== 0) throw new DerError('a NULL with content');
+  }
+
+  /** As {@link DerReader.time}, of which it must be the longer form. */
+  generalizedTime(): number {
+    if (this.nextTag === Tag.utcTime) throw new DerError('a UTCTime where a GeneralizedTime belongs');
+    return this.time();
   }
 
   /** UTCTime or GeneralizedTime as RFC 5280 restricts them (seconds given, no fraction, Z), in milliseconds since the epoch. */

@@ -163,6 +163,8 @@ export interface Recipe {
   /** Default true: subjectKeyIdentifier and authorityKeyIdentifier, which strict verifiers ask for. */
   readonly keyIdentifiers?: boolean;
   readonly version?: 1 | 2 | 3;
+  /** Content of the INTEGER. Default: the next one. */
+  readonly serial?: Uint8Array;
   readonly notBefore?: number;
   readonly notAfter?: number;
   /** Changes the signature before it is put in. */
@@ -184,7 +186,8 @@ export function make(recipe: Recipe): Made {
       ]
     : [];
   const extensions = [...(recipe.extensions ?? []), ...identifiers];
-  const number = der.integer(0x1000 + serial++);
+  const number =
+    recipe.serial === undefined ? der.integer(0x1000 + serial++) : der.encode(der.Tag.integer, recipe.serial);
   const tbs = der.sequence(
     version === 1 ? new Uint8Array(0) : der.context(0, der.integer(version - 1)),
     number,
