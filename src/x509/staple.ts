@@ -53,7 +53,7 @@ export class Staple {
         : refuse('OCSP_NO_RESPONSE', `${describe(leaf)} must come with a stapled OCSP response, and it is an error`);
     }
     const unknown = response.unknownCritical;
-    if (unknown !== undefined) return invalid(`has the critical extension ${unknown}, which is not supported`);
+    if (unknown !== undefined) return unsupported(`has the critical extension ${unknown}, which is not supported`);
     const answers = response.answers.filter(({ certificate }) => this.#isAbout(certificate, leaf, issuer));
     if (answers.length === 0)
       return refuse('OCSP_VERIFY_FAILED', `the stapled OCSP response is not about ${describe(leaf)}`);
@@ -117,15 +117,15 @@ export class Staple {
   }
 }
 
-function invalid(why: string): Refusal {
-  return refuse('OCSP_RESP_INVALID', `the stapled OCSP response ${why}`);
+function unsupported(why: string): Refusal {
+  return refuse('OCSP_VERIFY_FAILED', `the stapled OCSP response ${why}`);
 }
 
 /** What is revoked stays so, however old the answer is. */
 function judge(answer: SingleResponse, leaf: ParsedCertificate, now: number): Refusal | undefined {
   const { status, thisUpdate, nextUpdate = thisUpdate + DEFAULT_LIFETIME_MS, unknownCritical } = answer;
   if (unknownCritical !== undefined)
-    return invalid(`has the critical extension ${unknownCritical}, which is not supported`);
+    return unsupported(`has the critical extension ${unknownCritical}, which is not supported`);
   // Written so that a time which is not a number passes neither.
   if (!(now >= thisUpdate - SKEW_MS))
     return refuse(
