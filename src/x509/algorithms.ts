@@ -65,6 +65,12 @@ export function keyFacts(spki: Uint8Array): KeyFacts {
   }
 }
 
+/** What checking one signature of such a key takes, in units of the most common ones (P-256, RSA of 2048 bits). */
+export function verifyCost({ kind, bits }: KeyFacts): number {
+  if (kind === 'ec') return bits > 384 ? 4 : bits > 256 ? 3 : 1;
+  return bits > 4096 ? 4 : 1;
+}
+
 function rsaBits(key: Uint8Array): number {
   const reader = new DerReader(key).enter();
   const bits = bitLength(reader.integer());

@@ -115,7 +115,8 @@ const KINDS: Readonly<Record<number, () => Table>> = {
 class HostSet {
   readonly #at = new Set<string>();
   readonly #below = new Set<string>();
-  readonly #ancestors = new Set<string>();
+  /** Of names without a leading dot: what is left when their first label is taken away. */
+  readonly #parents = new Set<string>();
   /** Something that is no DNS name was added. */
   isBroken = false;
 
@@ -127,7 +128,8 @@ class HostSet {
       return;
     }
     (below ? this.#below : this.#at).add(host);
-    for (const ancestor of ancestors(host)) this.#ancestors.add(ancestor);
+    const [parent] = ancestors(host);
+    if (!below && parent !== undefined) this.#parents.add(parent);
   }
 
   /** Whether this very name was added. */
@@ -145,9 +147,9 @@ class HostSet {
     return this.#at.has(host) || ancestors(host).some((one) => this.#below.has(one) || this.#at.has(one));
   }
 
-  /** Whether a name was added that is below this one. */
-  reachesBelow(host: string): boolean {
-    return this.#ancestors.has(host);
+  /** Whether a name was added that is one label longer than this one. */
+  hasChild(host: string): boolean {
+    return this.#parents.has(host);
   }
 }
 
@@ -176,12 +178,12 @@ class DnsTable implements Table {
     return host !== undefined && this.#hosts.covers(wildcard ? `*.${host}` : host);
   }
 
-  /** A wildcard touches a subtree also when that lies below the wildcard's own name. */
+  /** A wildcard touches a subtree also when that begins at one of the names that it stands for. */
   touches({ content }: GeneralName): boolean {
     const { host, wildcard } = presented(content);
     if (host === undefined || this.#hosts.isBroken) return true;
     if (!wildcard) return this.#hosts.covers(host);
-    return this.#hosts.covers(`*.${host}`) || this.#hosts.reachesBelow(host);
+    return this.#hosts.covers(`*.${host}`) || this.#hosts.hasChild(host);
   }
 }
 

@@ -1,6 +1,6 @@
 import { equal } from '../bytes/index.ts';
 import type { CryptoProvider, MaybePromise, PublicKey } from '../crypto/index.ts';
-import { keyFacts, type SchemeByKey, signatureAlgorithm, UnsupportedAlgorithm } from './algorithms.ts';
+import { keyFacts, type SchemeByKey, signatureAlgorithm, UnsupportedAlgorithm, verifyCost } from './algorithms.ts';
 import { describe, isSelfIssued, type ParsedCertificate } from './certificate.ts';
 import { DerError } from './der.ts';
 import { describeName } from './distinguished-name.ts';
@@ -38,10 +38,10 @@ export interface PathQuestion {
 /** Certificates in a path, leaf and anchor included. */
 const MAX_PATH_LENGTH = 8;
 /**
- * What a chain made by an attacker may cost, with its staple and all lists: 64 signatures are 4 to 30 ms of work, far more than any honest
- * chain needs.
+ * What a chain made by an attacker may cost, with its staple and all lists, in units of {@link verifyCost}: 4 to 20 ms of work, far more
+ * than any honest chain needs.
  */
-const MAX_SIGNATURES = 64;
+const MAX_SIGNATURE_UNITS = 64;
 /** Of {@link NameBudget}. A thousand names under a thousand constraints come to about 10,000. */
 const MAX_NAME_UNITS = 64_000;
 
@@ -61,7 +61,7 @@ interface Candidate {
 /** One search, depth first. It yields where a signature is to be checked and is resumed with the answer. */
 class Search {
   readonly #question: PathQuestion;
-  readonly #budget = { signatures: MAX_SIGNATURES, units: MAX_NAME_UNITS };
+  readonly #budget = { signatures: MAX_SIGNATURE_UNITS, units: MAX_NAME_UNITS };
   readonly #names = new NameChecks(this.#budget);
   #reason: Refusal | undefined;
   #reasonRank = -1;
@@ -109,8 +109,9 @@ class Search {
       this.#note(rank(position, 1), fault);
       return false;
     }
-    const scheme = schemes[keyFacts(certificate.subjectPublicKeyInfo).kind];
-    this.#budget.signatures--;
+    const facts = keyFacts(certificate.subjectPublicKeyInfo);
+    const scheme = schemes[facts.kind];
+    this.#budget.signatures -= verifyCost(facts);
     if (scheme === undefined || !(yield verifySignature(candidate.key, scheme, child))) {
       if (keyIdentifierFit(child, certificate) >= 0)
         this.#note(
