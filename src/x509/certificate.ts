@@ -150,13 +150,19 @@ export function readSubject(der: Uint8Array): Uint8Array {
   return reader.value(Tag.sequence).whole;
 }
 
+/** A search makes many messages about the same certificates, and shows one of them. */
+const descriptions = new WeakMap<ParsedCertificate, string>();
+
 /** How messages call a certificate: its subject, or the first name in subjectAltName when that is empty. */
 export function describe(certificate: ParsedCertificate): string {
+  const known = descriptions.get(certificate);
+  if (known !== undefined) return known;
   const name = certificate.extensions.subjectAltName?.dnsNames[0];
   const useName = certificate.subject.length === 2 && name !== undefined;
-  return useName
-    ? `the certificate of ${printable(new TextEncoder().encode(name))}`
-    : `the certificate of ${describeName(certificate.subject)}`;
+  const called = useName ? printable(new TextEncoder().encode(name)) : describeName(certificate.subject);
+  const description = `the certificate of ${called}`;
+  descriptions.set(certificate, description);
+  return description;
 }
 
 export function isSelfIssued(certificate: ParsedCertificate): boolean {
