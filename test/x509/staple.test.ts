@@ -254,6 +254,11 @@ const cases: readonly (readonly [string, string, Question])[] = [
   ['of one that is not yet valid', 'OCSP_SIGNATURE_FAILURE', { staple: delegated({ notBefore: NOW + 1000 }) }],
   ['of one whom the root certified', 'OCSP_SIGNATURE_FAILURE', { staple: delegated({ issuer: root }) }],
   [
+    'of one whom the key of the issuer certified under another name',
+    'OCSP_SIGNATURE_FAILURE',
+    { staple: delegated({ issuer: { subject: cn('Other'), key: intermediate.key } }) },
+  ],
+  [
     'of one whom a stranger of the name of the issuer certified',
     'OCSP_SIGNATURE_FAILURE',
     { staple: delegated({ issuer: stranger }) },
