@@ -41,9 +41,11 @@ export interface DerValue {
 }
 
 const MAX_DEPTH = 16;
+/** EXTERNAL, EMBEDDED PDV, SEQUENCE, SET and CHARACTER STRING have parts; in DER nothing else has, strings included. */
+const CONSTRUCTED: readonly number[] = [8, 11, 16, 17, 29];
 
 /**
- * Reads DER and nothing else: definite lengths in their shortest form, one-byte tags, no more than 16 levels. Every fault is a
+ * Reads DER and nothing else: definite lengths in their shortest form, one-byte tags, strings in one piece, no more than 16 levels. Every fault is a
  * {@link DerError}; the arrays it returns are views into the input.
  */
 export class DerReader {
@@ -71,6 +73,9 @@ export class DerReader {
     const start = this.#offset;
     const tag = this.#byte();
     if ((tag & 0x1f) === 0x1f) throw new DerError('a tag number above 30');
+    // Universal tags; those of a context are for who knows it.
+    if (tag < 0x40 && ((tag & 0x20) !== 0) !== CONSTRUCTED.includes(tag & 0x1f))
+      throw new DerError(`a value with the tag ${toHex(Uint8Array.of(tag))}, which DER does not have`);
     const length = this.#length();
     const contentStart = this.#offset;
     if (length > this.#bytes.length - contentStart) throw new DerError('a value longer than what contains it');
