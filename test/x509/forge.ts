@@ -157,6 +157,8 @@ export interface Recipe {
   /** Absent: self-signed. */
   readonly issuer?: { readonly subject: Uint8Array; readonly key: KeyPair };
   readonly algorithm?: Algorithm;
+  /** Signs in place of the issuer, whose key identifier it gets all the same. */
+  readonly signer?: KeyPair;
   /** The AlgorithmIdentifier inside of the signed part, when it is to differ. */
   readonly innerAlgorithm?: Uint8Array;
   readonly extensions?: readonly Uint8Array[];
@@ -226,7 +228,8 @@ export function make(recipe: Recipe): Made {
     raw.extensions ?? (version === 3 && extensions.length > 0 ? der.context(3, der.sequence(...extensions)) : none),
     raw.tail ?? none,
   );
-  const signature = nodeSign(algorithm.hash, tbs, { key: issuer.key.privateKey, ...algorithm.options });
+  const { privateKey } = recipe.signer ?? issuer.key;
+  const signature = nodeSign(algorithm.hash, tbs, { key: privateKey, ...algorithm.options });
   const whole = der.sequence(
     tbs,
     raw.outerAlgorithm ?? algorithm.identifier,

@@ -7,7 +7,7 @@ export const DIFFERENCES = {
     'notAfter belongs to the validity (RFC 5280, section 4.1.2.5), so that we take the last second and OpenSSL does not',
 } as const;
 
-export type Difference = keyof typeof DIFFERENCES;
+export type Difference = string;
 
 /** A code of ours with what OpenSSL says instead, for chains that both refuse: the number of its error, or `unreadable`. */
 export interface CodeDifference {
