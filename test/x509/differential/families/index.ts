@@ -1,4 +1,5 @@
 import type { Family } from '../case.ts';
+import { basicConstraints, extendedKeyUsages, keyIdentifiers, keyUsages } from './authorities.ts';
 import { keys, signatureAlgorithms, signatures } from './signatures.ts';
 import { timeForms, validity } from './validity.ts';
 
@@ -9,5 +10,9 @@ export function allFamilies(): readonly Family[] {
     { name: 'signatures', cases: signatures() },
     { name: 'signature algorithms', cases: signatureAlgorithms() },
     { name: 'keys', cases: keys() },
+    { name: 'basicConstraints', cases: basicConstraints() },
+    { name: 'key usage', cases: keyUsages() },
+    { name: 'extended key usage', cases: extendedKeyUsages() },
+    { name: 'key identifiers', cases: keyIdentifiers() },
   ];
 }
