@@ -186,7 +186,8 @@ class Search {
     const position = path.length - 1;
     const [unreadable] = this.#question.unreadable;
     const missing = `${describe(child)}: no trusted certificate of its issuer ${describeName(child.issuer)} was found`;
-    if (isSelfIssued(child)) {
+    // Of the same name as its issuer, and nothing says that another key signed it.
+    if (isSelfIssued(child) && keyIdentifierFit(child, child) >= 0) {
       const code = position === 0 ? 'DEPTH_ZERO_SELF_SIGNED_CERT' : 'SELF_SIGNED_CERT_IN_CHAIN';
       const message = `${describe(child)} is self-signed and not among the trusted certificates`;
       // Others with its name are unrelated to it, whatever is wrong with them, so that this reason goes before theirs.
