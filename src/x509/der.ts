@@ -74,7 +74,7 @@ export class DerReader {
     const tag = this.#byte();
     if ((tag & 0x1f) === 0x1f) throw new DerError('a tag number above 30');
     // Universal tags; those of a context are for who knows it.
-    if (tag < 0x40 && ((tag & 0x20) !== 0) !== CONSTRUCTED.includes(tag & 0x1f))
+    if (tag === 0 || (tag < 0x40 && ((tag & 0x20) !== 0) !== CONSTRUCTED.includes(tag & 0x1f)))
       throw new DerError(`a value with the tag ${toHex(Uint8Array.of(tag))}, which DER does not have`);
     const length = this.#length();
     const contentStart = this.#offset;

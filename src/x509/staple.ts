@@ -13,38 +13,37 @@ import { isoTime } from './time.ts';
 const SKEW_MS = 5 * 60_000;
 /** How long a response counts that does not say when the next one comes. */
 const DEFAULT_LIFETIME_MS = 24 * 3_600_000;
-/** Certificates of delegated responders that are tried: one signature is checked for each. */
+/** Certificates in a response that are read, and of those that may answer, how many are tried: two signatures are checked for each. */
+const MAX_CERTIFICATES = 8;
 const MAX_RESPONDERS = 3;
 /** The TLS extension `status_request`, as it stands in a certificate that must be stapled (RFC 7633). */
 const STATUS_REQUEST = 5;
 
-/** What the peer stapled to its certificate: read once, judged for each path that is found. */
+interface ReadResponse extends BasicResponse {
+  /** Those of its certificates that can be read. */
+  readonly delegates: readonly ParsedCertificate[];
+}
+
+/** What the peer stapled to its certificate: read once, and not before there is a path; judged for each path that is found. */
 export class Staple {
   readonly #crypto: CryptoProvider;
-  readonly #response: BasicResponse | 'none' | 'error';
-  readonly #fault: Refusal | undefined;
+  readonly #der: Uint8Array | undefined;
   readonly #wasAskedFor: boolean;
+  #read: ReadResponse | 'none' | 'error' | Refusal | undefined;
 
   /** `wasAskedFor`: only then a peer can be blamed for not having one. */
   constructor(crypto: CryptoProvider, der: Uint8Array | undefined, wasAskedFor: boolean) {
     this.#crypto = crypto;
+    this.#der = der;
     this.#wasAskedFor = wasAskedFor;
-    try {
-      const response = der === undefined ? undefined : parseOcspResponse(der);
-      this.#response = response === undefined ? 'none' : 'error' in response ? 'error' : response;
-    } catch (error) {
-      if (!(error instanceof DerError)) throw error;
-      this.#response = 'error';
-      this.#fault = refuse('OCSP_RESP_INVALID', `the stapled OCSP response cannot be read: ${error.message}`);
-    }
   }
 
   /** Judges a valid path, leaf first, at `now` (milliseconds since the epoch). A leaf that is itself trusted is beyond all issuers. */
   *check(path: readonly ParsedCertificate[], now: number): Steps<Refusal | undefined> {
     const [leaf, issuer] = path as [ParsedCertificate, ...ParsedCertificate[]];
     if (issuer === undefined) return undefined;
-    if (this.#fault !== undefined) return this.#fault;
-    const response = this.#response;
+    this.#read ??= read(this.#der);
+    const response = this.#read;
     if (response === 'none' || response === 'error') {
       const must = path.some(({ extensions }) => extensions.tlsFeatures.includes(STATUS_REQUEST));
       if (!must || !this.#wasAskedFor) return undefined;
@@ -52,6 +51,7 @@ export class Staple {
         ? refuse('OCSP_VERIFY_NEEDED', `${describe(leaf)} must come with a stapled OCSP response, and came without`)
         : refuse('OCSP_NO_RESPONSE', `${describe(leaf)} must come with a stapled OCSP response, and it is an error`);
     }
+    if ('code' in response) return response;
     const unknown = response.unknownCritical;
     if (unknown !== undefined) return unsupported(`has the critical extension ${unknown}, which is not supported`);
     const answers = response.answers.filter(({ certificate }) => this.#isAbout(certificate, leaf, issuer));
@@ -94,14 +94,12 @@ export class Staple {
   }
 
   /** By the issuer, or by one whom it certified to answer in its place (RFC 6960, section 4.2.2.2). */
-  *#isSignedFor(response: BasicResponse, issuer: ParsedCertificate, now: number): Steps<boolean> {
+  *#isSignedFor(response: ReadResponse, issuer: ParsedCertificate, now: number): Steps<boolean> {
     if (this.#isResponder(response, issuer))
       if (yield isSigned(response, issuer.subjectPublicKeyInfo, this.#crypto)) return true;
     let tried = 0;
-    for (const der of response.certificates) {
-      const delegate = tryParse(der);
-      if (delegate === undefined || !this.#isResponder(response, delegate) || !mayAnswer(delegate, issuer, now))
-        continue;
+    for (const delegate of response.delegates) {
+      if (!this.#isResponder(response, delegate) || !mayAnswer(delegate, issuer, now)) continue;
       if (++tried > MAX_RESPONDERS) return false;
       if (!(yield isSigned(delegate, issuer.subjectPublicKeyInfo, this.#crypto))) continue;
       if (yield isSigned(response, delegate.subjectPublicKeyInfo, this.#crypto)) return true;
@@ -114,6 +112,19 @@ export class Staple {
     // Without SHA-1 the signature alone tells, as it does in the end anyway.
     const hash = this.#crypto.sha1?.(keyBits(certificate));
     return hash === undefined || equal(responder.keyHash, hash);
+  }
+}
+
+function read(der: Uint8Array | undefined): ReadResponse | 'none' | 'error' | Refusal {
+  if (der === undefined) return 'none';
+  try {
+    const response = parseOcspResponse(der);
+    if ('error' in response) return 'error';
+    const certificates = response.certificates.slice(0, MAX_CERTIFICATES).map(tryParse);
+    return { ...response, delegates: certificates.filter((one): one is ParsedCertificate => one !== undefined) };
+  } catch (error) {
+    if (!(error instanceof DerError)) throw error;
+    return refuse('OCSP_RESP_INVALID', `the stapled OCSP response cannot be read: ${error.message}`);
   }
 }
 

@@ -37,8 +37,9 @@ const MAX_CERTIFICATES = 32;
 
 /**
  * A verifier after RFC 5280 and RFC 9525 for TLS 1.3: path building, validity, basicConstraints, key usage, extended key usage, name
- * constraints, host names, and revocation by the CRLs it was given. Refused are unknown critical extensions, MD5 and SHA-1, and RSA
- * keys under 2048 bits. It asks nobody over the network.
+ * constraints, host names, revocation by the CRLs it was given and by a stapled OCSP response (RFC 6960), which a certificate may make a
+ * duty (RFC 7633). Refused are unknown critical extensions, MD5 and SHA-1, and RSA keys under 2048 bits. It asks nobody over the network.
+ * All rules, limits and codes: docs/x509.md.
  *
  * Verdicts are synchronous when the provider's signature checks are. `verify` never throws for what a peer sent.
  * Throws `TlsUsageError` `verifier.bad_anchor` when an anchor is not a certificate, and `verifier.bad_crl`.
