@@ -37,21 +37,22 @@ export function attributes(name: Uint8Array): Attribute[] {
 
 /**
  * A Name (DER) in a form that is equal for equal names, however they are encoded: kinds of string, ASCII case, and spaces at the ends or
- * repeated do not count (RFC 5280, section 7.1). It is one string for each relative distinguished name, in their order. Throws `DerError`.
+ * repeated do not count (RFC 5280, section 7.1). It is one string for each relative distinguished name, in their order, and these in one
+ * string stay as different as they are. Throws `DerError`.
  */
 export function comparableParts(name: Uint8Array): string[] {
   return relativeNames(name).map((relative) =>
-    delimited(relative.map(({ type, value }) => delimited([type, comparableValue(value)])).sort()),
+    delimited([delimited(relative.map(({ type, value }) => delimited([type, comparableValue(value)])).sort())]),
   );
 }
 
 /** {@link comparableParts} in one string. Throws `DerError`. */
 export function comparableName(name: Uint8Array): string {
-  return delimited(comparableParts(name));
+  return comparableParts(name).join('');
 }
 
-/** With the lengths in front, so that no text can pass for the border between two. The beginnings of a list are those of its text. */
-export function delimited(parts: readonly string[]): string {
+/** With the lengths in front, so that no text can pass for the border between two. */
+function delimited(parts: readonly string[]): string {
   return parts.map((part) => `${part.length}:${part}`).join('');
 }
 

@@ -1,6 +1,6 @@
 import { fromLatin1, latin1 } from '../bytes/index.ts';
 import { type GeneralName, GeneralNameType, type NameConstraints, type ParsedCertificate } from './certificate.ts';
-import { attributes, comparableParts, delimited } from './distinguished-name.ts';
+import { attributes, comparableParts } from './distinguished-name.ts';
 import { dnsLabels } from './name-match.ts';
 import { Oid } from './oids.ts';
 
@@ -285,17 +285,21 @@ function masked(address: Uint8Array, bits: number): string {
 
 /** A name is in a subtree when it begins with the same parts. */
 class DirectoryTable implements Table {
-  readonly #bases = new Set<string>();
-  readonly #lengths = new Set<number>();
+  /** By how many parts they have. */
+  readonly #bases = new Map<number, Set<string>>();
 
   add({ parts = [] }: GeneralName): void {
-    this.#bases.add(delimited(parts));
-    this.#lengths.add(parts.length);
+    const bases = this.#bases.get(parts.length) ?? new Set();
+    this.#bases.set(parts.length, bases);
+    bases.add(parts.join(''));
   }
 
   contains({ parts = [] }: GeneralName): boolean {
-    for (const length of this.#lengths)
-      if (length <= parts.length && this.#bases.has(delimited(parts.slice(0, length)))) return true;
+    let begin = '';
+    for (let length = 0; length <= parts.length; length++) {
+      if (this.#bases.get(length)?.has(begin)) return true;
+      begin += parts[length];
+    }
     return false;
   }
 
