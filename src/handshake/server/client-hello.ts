@@ -1,4 +1,4 @@
-import { equal } from '../../bytes/index.ts';
+import { equalConstantTime } from '../../bytes/index.ts';
 import type { Credential } from '../../crypto/index.ts';
 import { peerFault, TlsUsageError } from '../../errors/index.ts';
 import { type EarlyStage, Transcript } from '../../schedule/index.ts';
@@ -66,7 +66,7 @@ export function onSecondClientHello(
   if (!hello.cipherSuites.includes(retry.suite.id))
     throw peerFault('client_hello.changed_after_retry', `${retry.suite.name} is not offered any more`);
   const cookie = hello.extensions.cookie;
-  if (retry.cookie !== undefined && !(cookie && equal(cookie, retry.cookie)))
+  if (retry.cookie !== undefined && !(cookie && equalConstantTime(cookie, retry.cookie)))
     throw peerFault('client_hello.bad_cookie');
   const shares = hello.extensions.keyShare ?? [];
   if (decision.kind === 'retry' || shares.length !== 1 || shares[0]!.group !== retry.group) {
