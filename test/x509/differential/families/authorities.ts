@@ -358,6 +358,7 @@ export function keyIdentifiers(): Case[] {
     bad(
       'a constructed key identifier',
       with_('leaf', skid(own('leaf')), akid(der.context(0, der.octetString(own('lower'))))),
+      { differs: 'BER' },
     ),
     bad(
       'a serial number that is no INTEGER',
@@ -378,6 +379,7 @@ export function keyIdentifiers(): Case[] {
         extension(Oid.subjectKeyIdentifier, Buffer.concat([der.octetString(own('lower')), der.nullValue()])),
         akid(ours('upper')),
       ),
+      { differs: 'bytes behind an extension' },
     ),
   ];
 }
