@@ -68,6 +68,12 @@ export function keyFacts(spki: Uint8Array): KeyFacts {
   }
 }
 
+/** What checking one signature of such a key takes, in units of the most common ones (P-256, RSA of 2048 bits). */
+export function verifyCost({ kind, bits }: KeyFacts): number {
+  if (kind === 'ec') return bits > 384 ? 4 : bits > 256 ? 3 : 1;
+  return bits > 4096 ? 4 : 1;
+}
+
 /** RFC 5480, section 2.2: uncompressed or compressed, never the point at infinity. Whether it is on the curve, the provider finds out. */
 function checkPoint(key: Uint8Array, fieldBytes: number): void {
   const [form] = key;

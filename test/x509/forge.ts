@@ -165,6 +165,8 @@ export interface Recipe {
   /** Default true: subjectKeyIdentifier and authorityKeyIdentifier, which strict verifiers ask for. */
   readonly keyIdentifiers?: boolean;
   readonly version?: 1 | 2 | 3;
+  /** Content of the INTEGER. Default: the next one. */
+  readonly serial?: Uint8Array;
   readonly notBefore?: number;
   readonly notAfter?: number;
   /** Changes the signature before it is put in. */
@@ -213,7 +215,8 @@ export function make(recipe: Recipe): Made {
   const extensions = [...(recipe.extensions ?? []), ...identifiers];
   const raw = recipe.raw ?? {};
   const none = new Uint8Array(0);
-  const number = raw.serial ?? der.integer(0x1000 + serial++);
+  const given = recipe.serial === undefined ? undefined : der.encode(der.Tag.integer, recipe.serial);
+  const number = raw.serial ?? given ?? der.integer(0x1000 + serial++);
   const notBefore = raw.notBefore ?? der.time(recipe.notBefore ?? NOW - YEAR);
   const notAfter = raw.notAfter ?? der.time(recipe.notAfter ?? NOW + YEAR);
   const tbs = der.sequence(
