@@ -1,18 +1,36 @@
 import * as der from '../../../../src/x509/der.ts';
 import { Oid } from '../../../../src/x509/oids.ts';
 import { bc, CA, dns, extension, ku, LEAF, san } from '../../forge.ts';
-import { bad, type Case, type Change, EMPTY, type Extra, good, only, plus, tree, UNKNOWN } from '../case.ts';
+import {
+  ALL_OF_LEAF,
+  bad,
+  type Case,
+  type Change,
+  EMPTY,
+  type Extra,
+  good,
+  only,
+  plus,
+  tree,
+  UNKNOWN,
+} from '../case.ts';
 
 /** The value with its length in more bytes than needed. */
 function longLength(value: Uint8Array): Uint8Array {
   const content = new der.DerReader(value).any().content;
-  return Buffer.concat([Uint8Array.of(value[0]!, 0x84, 0, 0, content.length >> 8, content.length & 0xff), content]);
+  return Buffer.concat([Uint8Array.of(value[0]!, 0x83, 0, content.length >> 8, content.length & 0xff), content]);
 }
 
 /** The value without a length, up to an end mark. */
 function indefinite(value: Uint8Array): Uint8Array {
   const content = new der.DerReader(value).any().content;
   return Buffer.concat([Uint8Array.of(value[0]!, 0x80), content, Uint8Array.of(0, 0)]);
+}
+
+/** A certificate in whose second field the length is not in its shortest form. */
+function longAlgorithm(certificate: Uint8Array): Uint8Array {
+  const reader = new der.DerReader(certificate).enter();
+  return der.sequence(reader.any().whole, longLength(reader.any().whole), reader.any().whole);
 }
 
 const FALSE = Uint8Array.of(1, 1, 0);
@@ -30,11 +48,11 @@ export function encodings(): Case[] {
     anchors: [root.der],
     ...extra,
   });
-  const ber = { differs: 'BER' };
+  const ber: Extra = { differs: 'BER' };
   const outer = new der.DerReader(leaf.der).enter();
   const [tbs, algorithm, signature] = [outer.any().whole, outer.any().whole, outer.any().whole];
   const extended = (name: string, oid: string, bytes: Uint8Array, extra?: Extra): Case =>
-    bad(name, plus('leaf', extension(oid, bytes)), extra);
+    good(name, plus('leaf', extension(oid, bytes)), extra);
   const leafWith = (...extensions: Uint8Array[]): Change => only('leaf', ...LEAF, ...extensions);
   const names = san(dns('www.example.com'));
   const oid = der.oid(UNKNOWN);
@@ -86,17 +104,17 @@ export function encodings(): Case[] {
 
     bad(
       'the extensions with a long length',
-      { leaf: { raw: { extensions: longLength(der.context(3, der.sequence(...LEAF))) } } },
+      { leaf: { raw: { extensions: longLength(der.context(3, der.sequence(...ALL_OF_LEAF))) } } },
       ber,
     ),
     bad(
       'the extensions with an indefinite length',
-      { leaf: { raw: { extensions: indefinite(der.context(3, der.sequence(...LEAF))) } } },
+      { leaf: { raw: { extensions: indefinite(der.context(3, der.sequence(...ALL_OF_LEAF))) } } },
       ber,
     ),
     bad(
       'the list of extensions with an indefinite length',
-      { leaf: { raw: { extensions: der.context(3, indefinite(der.sequence(...LEAF))) } } },
+      { leaf: { raw: { extensions: der.context(3, indefinite(der.sequence(...ALL_OF_LEAF))) } } },
       ber,
     ),
     bad('an extension with a long length', leafWith(longLength(extension(UNKNOWN, EMPTY))), ber),
@@ -173,7 +191,9 @@ export function encodings(): Case[] {
       only('lower', bc(true), extension(Oid.keyUsage, der.integer(4), true)),
     ),
 
-    good('critical FALSE written out', leafWith(fields(oid, FALSE, der.octetString(EMPTY)))),
+    bad('critical FALSE written out', leafWith(fields(oid, FALSE, der.octetString(EMPTY))), {
+      differs: 'default written out',
+    }),
     bad('critical in 1 instead of ff', leafWith(fields(oid, Uint8Array.of(1, 1, 1), der.octetString(EMPTY)))),
     bad(
       'critical in 1 instead of ff, a known extension',
@@ -228,15 +248,16 @@ export function encodings(): Case[] {
       'an identifier that begins like that of subjectAltName',
       leafWith(extension(`${Oid.subjectAltName}.1`, EMPTY)),
     ),
-    extended('certificatePolicies that cannot be read', Oid.certificatePolicies, Uint8Array.of(0x30, 5), {}),
-    bad(
+    extended('certificatePolicies that cannot be read', Oid.certificatePolicies, Uint8Array.of(0x30, 5)),
+    good(
       'certificatePolicies that cannot be read, critical',
       plus('leaf', extension(Oid.certificatePolicies, Uint8Array.of(0x30, 5), true)),
-      {},
     ),
-    extended('cRLDistributionPoints that cannot be read', Oid.cRLDistributionPoints, Uint8Array.of(0x30, 5), {}),
-    extended('authorityInfoAccess that cannot be read', '1.3.6.1.5.5.7.1.1', Uint8Array.of(0x30, 5), {}),
-    extended('issuerAltName that cannot be read', '2.5.29.18', Uint8Array.of(0x30, 5), {}),
+    extended('cRLDistributionPoints that cannot be read', Oid.cRLDistributionPoints, Uint8Array.of(0x30, 5), {
+      differs: 'extensions that are not read',
+    }),
+    extended('authorityInfoAccess that cannot be read', '1.3.6.1.5.5.7.1.1', Uint8Array.of(0x30, 5)),
+    extended('issuerAltName that cannot be read', '2.5.29.18', Uint8Array.of(0x30, 5)),
     bad('the lower with a long length', {}, { chain: [leaf.der, longLength(lower.der), upper.der], ...ber }),
     bad('the lower cut off', {}, { chain: [leaf.der, lower.der.subarray(0, -1), upper.der] }),
     bad(
@@ -247,7 +268,7 @@ export function encodings(): Case[] {
         differs: 'bytes behind the certificate',
       },
     ),
-    bad('the root with a long length', {}, { anchors: [longLength(root.der)] }),
+    bad('the root with a long length inside', {}, { anchors: [longAlgorithm(root.der)], ...ber }),
     bad(
       'an authority with an extension that cannot be read',
       only('lower', ...CA, extension(Oid.subjectAltName, Uint8Array.of(0x30, 5))),

@@ -2,6 +2,7 @@ import * as der from '../../../../src/x509/der.ts';
 import { Oid } from '../../../../src/x509/oids.ts';
 import { bc, CA, cn, dn, dns, extension, ku, LEAF, make, nc, san } from '../../forge.ts';
 import {
+  ALL_OF_LEAF,
   AUTHORITIES,
   authority,
   bad,
@@ -15,7 +16,6 @@ import {
   only,
   PLACES,
   plus,
-  tree,
   UNKNOWN,
 } from '../case.ts';
 
@@ -30,8 +30,8 @@ const DEFINED: readonly (readonly [
 ])[] = [
   ['certificatePolicies', Oid.certificatePolicies, der.sequence(der.sequence(der.oid('2.23.140.1.2.1'))), 'both'],
   ['policyConstraints', '2.5.29.36', der.sequence(der.contextPrimitive(0, Uint8Array.of(0))), 'OpenSSL'],
-  ['inhibitAnyPolicy', '2.5.29.54', der.integer(0), 'OpenSSL'],
-  ['policyMappings', '2.5.29.33', der.sequence(der.sequence(der.oid('1.2.3'), der.oid('1.2.4'))), 'OpenSSL'],
+  ['inhibitAnyPolicy', '2.5.29.54', der.integer(0), 'both'],
+  ['policyMappings', '2.5.29.33', der.sequence(der.sequence(der.oid('1.2.3'), der.oid('1.2.4'))), 'both'],
   [
     'cRLDistributionPoints',
     Oid.cRLDistributionPoints,
@@ -135,7 +135,7 @@ const explicitVersion = (value: number): Uint8Array => der.context(0, Uint8Array
 
 export function versions(): Case[] {
   const plain = { keyIdentifiers: false, extensions: [] };
-  const block = der.context(3, der.sequence(...LEAF));
+  const block = der.context(3, der.sequence(...ALL_OF_LEAF));
   const ids = (...numbers: number[]): Uint8Array =>
     Buffer.concat(numbers.map((number) => der.contextPrimitive(number, Uint8Array.of(0, 1))));
   const client = { role: 'client' as const };
@@ -195,7 +195,7 @@ export function versions(): Case[] {
       { ...client },
     ),
     bad('extensions without a list', { leaf: { raw: { extensions: der.context(3) } } }),
-    bad('extensions without their tag', { leaf: { raw: { extensions: der.sequence(...LEAF) } } }),
+    bad('extensions without their tag', { leaf: { raw: { extensions: der.sequence(...ALL_OF_LEAF) } } }),
     bad('extensions twice', { leaf: { raw: { tail: block } } }),
     bad('bytes behind the extensions', { leaf: { raw: { tail: der.nullValue() } } }),
   ];
@@ -209,10 +209,10 @@ export function serials(): Case[] {
   return [
     good('0', withSerial(serial(0))),
     good('1', withSerial(serial(1))),
-    good('-1', withSerial(serial(0xff))),
+    bad('-1', withSerial(serial(0xff)), { differs: 'serial numbers' }),
     good('20 bytes', withSerial(long(20))),
-    good('21 bytes', withSerial(long(21))),
-    good('200 bytes', withSerial(long(200))),
+    bad('21 bytes', withSerial(long(21)), { differs: 'serial numbers' }),
+    bad('200 bytes', withSerial(long(200)), { differs: 'serial numbers' }),
     good('the highest bit set', withSerial(serial(0, 0x80))),
     bad('with a zero before it', withSerial(serial(0, 0x55))),
     bad('with ff before it', withSerial(serial(0xff, 0xff))),
@@ -236,9 +236,7 @@ export function names(): Case[] {
     lower: { subject },
     leaf: { raw: { issuer } },
   });
-  const encoding = { differs: 'names by their bytes' };
   const two = [typed(utf8String, 'a'), typed(utf8String, 'b', ORGANIZATION)] as const;
-  const usable = tree();
   const subjectOf = (subject: Uint8Array): Change => ({ leaf: { subject } });
   const client = { role: 'client' as const };
   const nameless = make({ subject: dn(), key: key('nameless'), extensions: CA });
@@ -252,32 +250,23 @@ export function names(): Case[] {
       called(dn([ORGANIZATION, 'x'], [Oid.commonName, 'Lower']), dn([Oid.commonName, 'Lower'], [ORGANIZATION, 'x'])),
     ),
     bad('the issuer has a zero byte behind it', called(cn('Lower'), cn('Lower\0'))),
-    bad('the issuer in another type of string', called(one(typed(printableString, 'Lower')), cn('Lower')), encoding),
-    bad('the issuer in capitals', called(cn('Lower'), cn('LOWER')), encoding),
-    bad('the issuer with more spaces', called(cn('Lower one'), cn(' Lower  one ')), encoding),
-    bad(
-      'the issuer in UTF-16',
-      called(cn('Lower'), one(typed(0x1e, Buffer.from('\0L\0o\0w\0e\0r', 'latin1')))),
-      encoding,
-    ),
+    good('the issuer in another type of string', called(one(typed(printableString, 'Lower')), cn('Lower'))),
+    good('the issuer in capitals', called(cn('Lower'), cn('LOWER'))),
+    good('the issuer with more spaces', called(cn('Lower one'), cn(' Lower  one '))),
+    good('the issuer in UTF-16', called(cn('Lower'), one(typed(0x1e, Buffer.from('\0L\0o\0w\0e\0r', 'latin1'))))),
     bad('the issuer composed otherwise', called(cn('é'), cn('e\u0301'))),
     good(
       'several parts',
       called(dn([ORGANIZATION, 'x'], [Oid.commonName, 'Lower']), dn([ORGANIZATION, 'x'], [Oid.commonName, 'Lower'])),
     ),
     good('two attributes in one part', called(der.sequence(der.set(...two)), der.sequence(der.set(...two)))),
-    bad(
+    good(
       'two attributes in one part, exchanged',
       called(der.sequence(der.set(two[0], two[1])), der.sequence(der.set(two[1], two[0]))),
-      encoding,
     ),
     bad('an empty issuer', { leaf: { raw: { issuer: dn() } } }),
-    good('a lower authority without a name', called(dn(), dn()), { differs: 'duties of authorities' }),
-    good(
-      'a root without a name',
-      {},
-      { chain: ders(endEntity(nameless)), anchors: [nameless.der], differs: 'duties of authorities' },
-    ),
+    bad('a lower authority without a name', called(dn(), dn()), {}),
+    bad('a root without a name', {}, { chain: ders(endEntity(nameless)), anchors: [nameless.der] }),
     ...(
       [
         ['T61String', 0x14],
@@ -298,10 +287,8 @@ export function names(): Case[] {
     good('a subject with a text of 3000 letters', subjectOf(cn('x'.repeat(3000)))),
     good('a subject with control characters', subjectOf(cn('a\r\nb\0c'))),
     good('a subject with an unknown attribute', subjectOf(one(typed(utf8String, 'x', UNKNOWN)))),
-    good('a subject with UTF-8 that is none', subjectOf(one(typed(utf8String, Uint8Array.of(0xc3, 0x28)))), {
-      differs: 'texts in names',
-    }),
-    good('a subject in UTF-16 of three bytes', subjectOf(one(typed(0x1e, 'abc'))), { differs: 'texts in names' }),
+    bad('a subject with UTF-8 that is none', subjectOf(one(typed(utf8String, Uint8Array.of(0xc3, 0x28))))),
+    bad('a subject in UTF-16 of three bytes', subjectOf(one(typed(0x1e, 'abc')))),
     bad('a part without attributes', subjectOf(der.sequence(der.set())), client),
     bad('an attribute without a value', subjectOf(one(der.sequence(der.oid(Oid.commonName))))),
     bad(
@@ -311,11 +298,6 @@ export function names(): Case[] {
     bad('a subject that is a SET', subjectOf(der.set(der.set(typed(utf8String, 'x'))))),
     bad('a subject without sets', subjectOf(der.sequence(typed(utf8String, 'x')))),
     bad('no subject', subjectOf(EMPTY)),
-    bad(
-      'the leaf has the name of the lower',
-      { leaf: { subject: cn('Other') } },
-      { chain: [usable.lower.der], serverName: 'other' },
-    ),
     good('the leaf has the name of its issuer', { leaf: { subject: cn('Lower') } }),
     good('the leaf has the name of the root', { leaf: { subject: cn('Root') } }),
     good('all authorities have one name', {

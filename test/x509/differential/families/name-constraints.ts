@@ -163,6 +163,7 @@ export function dnsConstraints(): Case[] {
     bad(
       'a minimum of 0 written out',
       lower(raw(der.context(0, der.sequence(example, der.contextPrimitive(0, Uint8Array.of(0)))))),
+      { differs: 'default written out' },
     ),
     bad('a minimum of 1', lower(raw(der.context(0, der.sequence(example, der.contextPrimitive(0, Uint8Array.of(1))))))),
     bad('a maximum', lower(raw(der.context(0, der.sequence(example, der.contextPrimitive(1, Uint8Array.of(9))))))),
@@ -188,7 +189,10 @@ export function otherConstraints(): Case[] {
     der.sequence(der.oid(ORGANIZATION), der.encode(tag, Buffer.from(text)));
   const printable = (text: string): Uint8Array =>
     directory(der.sequence(der.set(attribute(der.Tag.printableString, text))));
-  const mailSubject = dn([Oid.commonName, 'x'], [Oid.emailAddress, 'a@example.org']);
+  const mailSubject = der.sequence(
+    der.set(der.sequence(der.oid(Oid.emailAddress), der.encode(der.Tag.ia5String, Buffer.from('a@example.org')))),
+  );
+  const mailInUtf8 = dn([Oid.emailAddress, 'a@example.org']);
   const otherName = (value: string): Uint8Array =>
     der.context(0, der.oid(UNKNOWN), der.context(0, der.utf8String(value)));
   const registered = (...content: number[]): Uint8Array => der.contextPrimitive(8, Uint8Array.from(content));
@@ -278,6 +282,15 @@ export function otherConstraints(): Case[] {
     denied('mail in the subject not permitted', { permitted: [email('example.com')], subject: mailSubject }),
     denied('mail in the subject excluded', { excluded: [email('example.org')], subject: mailSubject }),
     allowed('mail in the subject permitted', { permitted: [email('example.org')], subject: mailSubject }),
+    denied('mail in the subject not permitted, a UTF8String', {
+      permitted: [email('example.com')],
+      subject: mailInUtf8,
+    }),
+    allowed(
+      'mail in the subject permitted, a UTF8String',
+      { permitted: [email('example.org')], subject: mailInUtf8 },
+      { differs: 'mail addresses in any string' },
+    ),
 
     allowed('URIs constrained, the leaf has none', { permitted: [uri('example.org')] }),
     denied('URI not permitted', { permitted: [uri('example.org')], names: [www, uri('https://example.com/')] }),
@@ -313,7 +326,11 @@ export function otherConstraints(): Case[] {
     denied('directory name excluded, in capitals', { excluded: [organization('EXAMPLE')], subject: ours }),
     allowed('directory name excluded, another', { excluded: [organization('Other')], subject: ours }),
     denied('directory name excluded, all', { excluded: [directory(dn())], subject: ours }),
-    allowed('directory names constrained, the subject is empty', { permitted: [organization('Other')], subject: dn() }),
+    allowed(
+      'directory names constrained, the subject is empty',
+      { permitted: [organization('Other')], subject: dn() },
+      { differs: 'duties of authorities' },
+    ),
     denied('directory name in subjectAltName not permitted', {
       permitted: [organization('Example')],
       subject: ours,
