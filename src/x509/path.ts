@@ -173,10 +173,7 @@ class Search {
       return signatureAlgorithm(child.signatureAlgorithm);
     } catch (error) {
       const [code, detail] = explain(error);
-      this.#note(
-        rank(position, 1),
-        refuse(code, `${describe(child)} cannot be verified: ${detail}; SHA-256 or better is needed`),
-      );
+      this.#note(rank(position, 1), refuse(code, `${describe(child)} cannot be verified: ${detail}`));
       return undefined;
     }
   }
@@ -186,8 +183,11 @@ class Search {
     const position = path.length - 1;
     const [unreadable] = this.#question.unreadable;
     const missing = `${describe(child)}: no trusted certificate of its issuer ${describeName(child.issuer)} was found`;
+    const anchors = this.#question.anchors(child.subjectName);
     // Of the same name as its issuer, and nothing says that another key signed it.
     if (isSelfIssued(child) && keyIdentifierFit(child, child) >= 0) {
+      // Such as a root that was renewed, where the trusted one was refused before: what is wrong with that one tells more.
+      if (position > 0 && anchors.some(({ certificate }) => isSameEntity(certificate, child))) return;
       const code = position === 0 ? 'DEPTH_ZERO_SELF_SIGNED_CERT' : 'SELF_SIGNED_CERT_IN_CHAIN';
       const message = `${describe(child)} is self-signed and not among the trusted certificates`;
       // Others with its name are unrelated to it, whatever is wrong with them, so that this reason goes before theirs.
@@ -195,9 +195,7 @@ class Search {
     } else if (unreadable !== undefined) {
       this.#note(rank(position, 1), refuse('MALFORMED_CERTIFICATE', `${missing}, and ${unreadable}`));
     } else {
-      const isTrusted = this.#question
-        .anchors(child.subjectName)
-        .some(({ certificate }) => equal(certificate.der, child.der));
+      const isTrusted = anchors.some(({ certificate }) => equal(certificate.der, child.der));
       const code =
         position === 0
           ? 'UNABLE_TO_VERIFY_LEAF_SIGNATURE'
@@ -233,7 +231,9 @@ function rank(position: number, kind: number): number {
 
 function explain(error: unknown): [RefusalCode, string] {
   if (error instanceof UnsupportedAlgorithm)
-    return [error.weakHash ? 'CA_MD_TOO_WEAK' : 'UNSUPPORTED_SIGNATURE_ALGORITHM', error.message];
+    return error.weakHash
+      ? ['CA_MD_TOO_WEAK', `${error.message}; SHA-256 or better is needed`]
+      : ['UNSUPPORTED_SIGNATURE_ALGORITHM', error.message];
   if (error instanceof DerError) return ['MALFORMED_CERTIFICATE', error.message];
   throw error;
 }

@@ -1,6 +1,20 @@
 /** What a differential case is, and the chain that most of them change in one place. */
+import * as der from '../../../src/x509/der.ts';
+import { Oid } from '../../../src/x509/oids.ts';
 import type { ChainCase } from '../chains.ts';
-import { CA, cn, type KeyName, type KeyPair, LEAF, type Made, make, NOW, newKey, type Recipe } from '../forge.ts';
+import {
+  CA,
+  cn,
+  extension,
+  type KeyName,
+  type KeyPair,
+  keyId,
+  LEAF,
+  type Made,
+  make,
+  newKey,
+  type Recipe,
+} from '../forge.ts';
 import type { Difference } from './differences.ts';
 
 export interface Case extends Omit<ChainCase, 'expected' | 'opensslDiffers'> {
@@ -33,6 +47,13 @@ export function key(label: string, name: KeyName = 'p256'): KeyPair {
   pool.set(label, made);
   return made;
 }
+
+/** The usual extensions of the leaf, with the key identifiers that are else added. */
+export const ALL_OF_LEAF: readonly Uint8Array[] = [
+  ...LEAF,
+  extension(Oid.subjectKeyIdentifier, der.octetString(keyId(key('leaf')))),
+  extension(Oid.authorityKeyIdentifier, der.sequence(der.contextPrimitive(0, keyId(key('lower'))))),
+];
 
 export type Place = 'root' | 'upper' | 'lower' | 'leaf';
 export const PLACES: readonly Place[] = ['leaf', 'lower', 'upper', 'root'];
@@ -85,5 +106,3 @@ export function endEntity(issuer: Recipe['issuer'], more: Partial<Recipe> = {}):
 }
 
 export const ders = (...made: readonly Made[]): Uint8Array[] => made.map((one) => one.der);
-
-export const PAST: number = NOW - YEAR;

@@ -8,9 +8,12 @@ import { judge } from '../judge.ts';
 import type { Case } from './case.ts';
 import { CODE_DIFFERENCES, type CodeDifference } from './differences.ts';
 
+/** In place of a number of OpenSSL, when it could not read a file. */
+const UNREADABLE = -1;
+
 /** X509_V_ERR_* of x509_vfy.h under our names. */
-const NUMBERS: Readonly<Record<string, readonly (number | 'unreadable')[]>> = {
-  MALFORMED_CERTIFICATE: ['unreadable'],
+const NUMBERS: Readonly<Record<string, readonly number[]>> = {
+  MALFORMED_CERTIFICATE: [UNREADABLE],
   UNABLE_TO_GET_ISSUER_CERT: [2],
   UNABLE_TO_GET_CRL: [3],
   UNABLE_TO_DECODE_ISSUER_PUBLIC_KEY: [6],
@@ -41,6 +44,7 @@ const NUMBERS: Readonly<Record<string, readonly (number | 'unreadable')[]>> = {
   EE_KEY_TOO_SMALL: [66],
   CA_KEY_TOO_SMALL: [67],
   CA_MD_TOO_WEAK: [68],
+  ISSUER_NAME_EMPTY: [83],
 };
 
 export interface OpensslVerdict {
@@ -73,9 +77,9 @@ export async function compare(one: Case, path: string): Promise<Comparison> {
 }
 
 function compareCodes(ours: string, { errors }: OpensslVerdict): Comparison['codes'] {
-  const theirs = errors.length === 0 ? (['unreadable'] as const) : errors;
+  const theirs = errors.length === 0 ? [UNREADABLE] : errors;
   if (theirs.some((number) => NUMBERS[ours]?.includes(number))) return 'same';
-  return CODE_DIFFERENCES.find((one) => one.ours === ours && one.theirs === theirs[0]) ?? 'unexplained';
+  return CODE_DIFFERENCES.find((one) => one.ours === ours && one.theirs.includes(theirs[0]!)) ?? 'unexplained';
 }
 
 async function opensslVerdict(one: Case, path: string): Promise<OpensslVerdict> {

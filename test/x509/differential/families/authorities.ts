@@ -9,6 +9,7 @@ import {
   type Change,
   ders,
   EMPTY,
+  type Extra,
   endEntity,
   good,
   key,
@@ -129,7 +130,7 @@ const keyUsage = (bytes: readonly number[], unused = 0, critical = true): Uint8A
 
 export function keyUsages(): Case[] {
   const leafWith = (usage: Uint8Array): Change => only('leaf', bc(false), usage, ...LEAF.slice(2));
-  const strict = { differs: 'duties of authorities' };
+  const strict: Extra = { differs: 'duties of authorities' };
   return [
     ...AUTHORITIES.flatMap((place) => [
       bad(`without keyCertSign: ${place}`, only(place, bc(true), ku(0, 6))),
@@ -248,7 +249,7 @@ const skid = (bytes: Uint8Array, critical = false): Uint8Array =>
 const akid = (...fields: Uint8Array[]): Uint8Array => extension(Oid.authorityKeyIdentifier, der.sequence(...fields));
 
 export function keyIdentifiers(): Case[] {
-  const strict = { differs: 'duties of authorities' };
+  const strict: Extra = { differs: 'duties of authorities' };
   const own = (place: Place): Uint8Array => keyId(key(place));
   const above = { leaf: 'lower', lower: 'upper', upper: 'root', root: 'root' } as const;
   const base = (place: Place): readonly Uint8Array[] => (place === 'leaf' ? LEAF : CA);
@@ -358,6 +359,7 @@ export function keyIdentifiers(): Case[] {
     bad(
       'a constructed key identifier',
       with_('leaf', skid(own('leaf')), akid(der.context(0, der.octetString(own('lower'))))),
+      { differs: 'BER' },
     ),
     bad(
       'a serial number that is no INTEGER',
@@ -378,6 +380,7 @@ export function keyIdentifiers(): Case[] {
         extension(Oid.subjectKeyIdentifier, Buffer.concat([der.octetString(own('lower')), der.nullValue()])),
         akid(ours('upper')),
       ),
+      { differs: 'bytes behind an extension' },
     ),
   ];
 }
