@@ -8,8 +8,8 @@ import { answerWith } from './rpc.ts';
 const meter = new Meter();
 
 answerWith({
-  visit: ({ port, ca }: { readonly port: number; readonly ca: string }) =>
-    meter.start(() => connect({ port, host: '127.0.0.1', servername: 'localhost', ca })),
+  visit: (options: { readonly port: number; readonly ca: string; readonly key: string; readonly cert: string }) =>
+    meter.start(() => connect({ ...options, host: '127.0.0.1', servername: 'localhost' })),
   stop: () => meter.stop(),
   serve: async (options: { readonly key: string; readonly cert: string }) => {
     const server = createServer(options, (socket) => {

@@ -78,8 +78,8 @@ interface Stage {
 
 async function attackServer(stage: Stage): Promise<Result> {
   const { attack, seconds, victim, attacker, control, identity } = stage;
-  const port = await victim.ask<number>('serve', { ...attack.victim, ...identity });
-  const good = { port, ca: identity.cert };
+  const port = await victim.ask<number>('serve', { ...attack.victim, ...identity, ca: identity.cert });
+  const good = { ...identity, port, ca: identity.cert };
   await control.ask('visit', good);
   await sleep(CALM_SECONDS * 1_000);
   const calm = await control.ask<Service>('stop');
@@ -130,7 +130,7 @@ function judged(result: Result): Result {
   if (service.failed > 0) complaints.push(`${service.failed} others were not served`);
   if (damage.connections === 0) complaints.push('there was no attack');
   const { fault } = attack;
-  if (fault !== undefined && !Object.keys(after.faults).some((what) => what.startsWith(`${fault} `)))
+  if (fault !== undefined && !Object.keys(after.faults).some((what) => what.split(' ')[0] === fault))
     complaints.push(`${fault} was not reported, but ${JSON.stringify(after.faults)}`);
   return { ...result, complaints };
 }

@@ -32,8 +32,8 @@ export class Meter {
     return {
       served: times.length,
       failed: this.#failed,
-      medianMs: times[times.length >> 1] ?? Number.NaN,
-      worstMs: times.at(-1) ?? Number.NaN,
+      medianMs: times[times.length >> 1] ?? 0,
+      worstMs: times.at(-1) ?? 0,
     };
   }
 

@@ -120,7 +120,7 @@ function visit({ hostilePort, goodPort, ca, parallel, deaf, earlyDataSize: _, ..
         handshakes++;
         if (!deaf) socket.resume();
       });
-      await once(socket, 'close');
+      await new Promise<void>((resolve) => void socket.once('close', () => resolve()));
     }
   };
   for (let i = 0; i < parallel; i++) void again();

@@ -96,6 +96,8 @@ export interface NewSessionTicketOptions {
 /** Who made the socket and wants to know first. One object for many sockets where possible. */
 export interface SocketOwner {
   onSecure?(socket: TLSSocket): void;
+  /** The handshake is done, or will never be. */
+  onHandshakeOver?(socket: TLSSocket): void;
   /** The handshake is done, and this is how. */
   onResumption?(resumed: boolean): void;
   /** The connection failed before it was secure. Returns the error to destroy the socket with, or `undefined` when it was reported. */
@@ -544,6 +546,7 @@ export class TLSSocket extends TransportSocket {
 
   #secured(info: ConnectionInfo): void {
     this.#handshaking = false;
+    this.#owner?.onHandshakeOver?.(this);
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const begun = this.#info !== undefined; // with early data
@@ -798,6 +801,7 @@ export class TLSSocket extends TransportSocket {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    if (this.#handshaking) this.#owner?.onHandshakeOver?.(this);
     clearTimeout(this.#timer);
     if (this.#engine !== undefined) {
       this.#engine.onProgress = undefined;
