@@ -47,8 +47,15 @@ test('the second load of the status page is resumed', { timeout: 60_000 }, async
   const first = await load('/');
   assert.match(first, /Handshake\s+full/);
   assert.match(first, /Group\s+(X25519MLKEM768|x25519)/);
-  front.cut();
-  assert.match(await load('/'), /Handshake\s+resumed/, program.output);
-  front.cut();
-  assert.match(await load('/'), /Handshake\s+resumed/, program.output);
+  // A connection opened ahead of need and cut takes a ticket with it. When that happened to both, the next load is full and brings new ones.
+  const loadAgain = async (attempts: number): Promise<void> => {
+    front.cut();
+    const text = await load('/');
+    if (!/Handshake\s+resumed/.test(text)) {
+      assert.ok(attempts > 1, program.output);
+      await loadAgain(attempts - 1);
+    }
+  };
+  await loadAgain(3);
+  await loadAgain(3);
 });
