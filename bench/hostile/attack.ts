@@ -7,6 +7,8 @@ export interface VictimOptions
   extends Pick<
     TlsOptions,
     | 'handshakeTimeout'
+    | 'maxHandshakes'
+    | 'legacy'
     | 'requestCert'
     | 'rejectUnauthorized'
     | 'numTickets'
@@ -16,7 +18,7 @@ export interface VictimOptions
   /** Server: bytes of early data that tickets allow. It is never accepted. */
   readonly earlyDataSize?: number;
   readonly groups?: string;
-  /** The program reads nothing of what comes. */
+  /** The program reads nothing of what a hostile peer sends, and closes a connection after a second of silence. */
   readonly deaf?: boolean;
   /** Client: answers requests for its certificate after the handshake. */
   readonly postHandshakeAuth?: boolean;

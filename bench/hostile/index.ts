@@ -29,6 +29,8 @@ const { values, positionals } = parseArgs({
 const MAX_KEPT_BYTES = 8_000_000;
 const CALM_SECONDS = 1;
 const SETTLE_MS = 3_000;
+/** Of the time of an attack: what is held then is what counts. */
+const LIVE_AFTER = 0.6;
 
 interface Identity {
   readonly key: string;
@@ -86,11 +88,14 @@ async function attackServer(stage: Stage): Promise<Result> {
   const before = await victim.ask<Sample>('sample');
   await victim.ask('reset');
   await control.ask('visit', good);
-  const damage = await attacker.ask<Damage>('attack', { name: attack.name, port, seconds });
+  const attacked = attacker.ask<Damage>('attack', { name: attack.name, port, seconds });
+  await sleep(LIVE_AFTER * seconds * 1_000);
+  const during = await victim.ask<Sample>('live');
+  const damage = await attacked;
   const peak = await victim.ask<Peak>('peak');
   const service = await control.ask<Service>('stop');
   const after = await settled(victim);
-  return judged({ attack, seconds, damage, before, peak, after, calm, service, complaints: [] });
+  return judged({ attack, seconds, damage, before, during, peak, after, calm, service, complaints: [] });
 }
 
 async function attackClient(stage: Stage): Promise<Result> {
@@ -104,13 +109,15 @@ async function attackClient(stage: Stage): Promise<Result> {
   await victim.ask('reset');
   const hostilePort = await attacker.ask<number>('listen', { name: attack.name, seconds });
   await victim.ask('visit', { ...options, hostilePort, parallel });
-  await sleep(seconds * 1_000);
+  await sleep(LIVE_AFTER * seconds * 1_000);
+  const during = await victim.ask<Sample>('live');
+  await sleep((1 - LIVE_AFTER) * seconds * 1_000);
   const peak = await victim.ask<Peak>('peak');
   const stopped = victim.ask<Service>('stop');
   const damage = await attacker.ask<Damage>('stop');
   const service = await stopped;
   const after = await settled(victim);
-  return judged({ attack, seconds, damage, before, peak, after, calm, service, complaints: [] });
+  return judged({ attack, seconds, damage, before, during, peak, after, calm, service, complaints: [] });
 }
 
 /** What is left when all connections are over. */
@@ -135,8 +142,8 @@ function judged(result: Result): Result {
   return { ...result, complaints };
 }
 
-function print({ attack, seconds, damage, before, peak, after, calm, service }: Result): void {
-  const memory = [before, peak, after].map(
+function print({ attack, seconds, damage, before, during, peak, after, calm, service }: Result): void {
+  const memory = [before, during, after].map(
     ({ heap, external, rss }) => `${megabytes(heap)}+${megabytes(external)} (rss ${megabytes(rss)})`,
   );
   const show = ({ served, failed, medianMs, worstMs }: Service): string =>
@@ -147,7 +154,7 @@ function print({ attack, seconds, damage, before, peak, after, calm, service }: 
   );
   console.log(`  faults       ${JSON.stringify(after.faults)}, ${after.handshakes - before.handshakes} handshakes`);
   console.log(
-    `  heap+buffers ${memory.join(' → ')} MB; at most ${peak.connections} connections, ${after.connections} after`,
+    `  heap+buffers ${memory.join(' → ')} MB; highest rss ${megabytes(peak.rss)}; ${during.connections} connections, ${after.connections} after`,
   );
   console.log(
     `  CPU          ${((after.cpuMs - before.cpuMs) / seconds / 10).toFixed(0)} %, longest stall ${peak.stallMs.toFixed(0)} ms`,

@@ -8,6 +8,8 @@ export interface Result {
   readonly seconds: number;
   readonly damage: Damage;
   readonly before: Sample;
+  /** In the middle of it, after a garbage collection. */
+  readonly during: Sample;
   readonly peak: Peak;
   readonly after: Sample;
   readonly calm: Service;
@@ -37,7 +39,7 @@ export function table(results: readonly Result[]): string {
 
 const line = (texts: readonly string[]): string => `| ${texts.join(' | ')} |`;
 
-function cells({ attack, seconds, damage, before, peak, after, service }: Result): string[] {
+function cells({ attack, seconds, damage, before, during, peak, after, service }: Result): string[] {
   const faults = Object.entries(after.faults)
     .sort(([, a], [, b]) => b - a)
     .slice(0, 3)
@@ -49,9 +51,7 @@ function cells({ attack, seconds, damage, before, peak, after, service }: Result
     attack.limit,
     `${count(damage.sent)} in ${count(damage.connections)} connections, ${megabytes(damage.bytesSent)} MB`,
     faults.join('; ') || 'none',
-    [before, peak, after]
-      .map((sample) => `${megabytes(sample.heap + sample.external)} (${megabytes(sample.rss)})`)
-      .join(' → '),
+    `${[before, during, after].map(({ heap, external }) => megabytes(heap + external)).join(' → ')} (${during.connections}); ${megabytes(peak.rss)}`,
     `${Math.round((after.cpuMs - before.cpuMs) / seconds / 10)} %`,
     `${service.served} served, ${service.failed} failed; ${service.medianMs.toFixed(0)} ms, worst ${service.worstMs.toFixed(0)} ms`,
   ];

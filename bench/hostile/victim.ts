@@ -56,6 +56,11 @@ function noteFault(error: Error & { fault?: string; alert?: string; code?: strin
   faults[what] = (faults[what] ?? 0) + 1;
 }
 
+/** A socket that nobody reads does not notice that its peer is gone. */
+function closeWhenSilent(socket: TLSSocket): void {
+  socket.setTimeout(1_000, () => socket.destroy());
+}
+
 function watch(socket: TLSSocket): void {
   open++;
   socket.on('close', () => open--);
@@ -80,8 +85,11 @@ async function serve({ earlyDataSize, deaf, ...options }: ServeOptions): Promise
   server.on('secureConnection', (socket) => {
     handshakes++;
     socket.on('error', noteFault);
-    if (deaf) socket.pause();
-    else socket.on('data', (bytes: Buffer) => bytes.length === 4 && bytes.equals(PING) && socket.write('pong'));
+    if (deaf) closeWhenSilent(socket);
+    socket.on('data', (bytes: Buffer) => {
+      if (bytes.length === 4 && bytes.equals(PING)) socket.write('pong');
+      else if (deaf) socket.pause();
+    });
   });
   server.on('connection', (socket) => {
     open++;
@@ -118,7 +126,8 @@ function visit({ hostilePort, goodPort, ca, parallel, deaf, earlyDataSize: _, ..
       socket.on('error', noteFault);
       socket.on('secureConnect', () => {
         handshakes++;
-        if (!deaf) socket.resume();
+        if (deaf) closeWhenSilent(socket);
+        else socket.resume();
       });
       await new Promise<void>((resolve) => void socket.once('close', () => resolve()));
     }
@@ -134,7 +143,7 @@ answerWith({
     visiting = false;
     return meter.stop();
   },
-  /** Forgets the peaks. */
+  /** When there is time. */
   sample: async () => {
     for (let i = 0; i < 3; i++) {
       globalThis.gc!();
@@ -142,6 +151,12 @@ answerWith({
     }
     return sampleNow();
   },
+  /** In the middle of an attack. */
+  live: () => {
+    globalThis.gc!();
+    return sampleNow();
+  },
+  /** Forgets the peaks. */
   reset: () => {
     const { rss, heap, external, connections } = sampleNow();
     delay.reset();

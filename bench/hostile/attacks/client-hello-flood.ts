@@ -6,7 +6,7 @@ export const attack: Attack = {
   name: 'ClientHello flood',
   side: 'server',
   counted: 'handshakes that are not done',
-  limit: 'handshakeTimeout, 120 s',
+  limit: 'maxHandshakes, 10,000; handshakeTimeout, 120 s',
   parallel: 64,
   async run(peer) {
     if (!(await peer.write(helloBytes()))) return;

@@ -2,7 +2,7 @@ import { concat } from '../../../src/bytes/index.ts';
 import { plaintextRecords } from '../../../src/record/index.ts';
 import { ContentType, encodeHandshakeMessage } from '../../../src/wire/index.ts';
 import type { Attack } from '../attack.ts';
-import { helloBytes } from '../hello.ts';
+import { hello, helloBytes } from '../hello.ts';
 import { Liar } from '../liar.ts';
 
 /** Handshakes that lead to nothing. */
@@ -17,6 +17,43 @@ export const attacks: readonly Attack[] = [
     victim: { handshakeTimeout: 1_000 },
     async run(peer) {
       if (await peer.write(helloBytes())) await peer.hold();
+    },
+  },
+  {
+    name: 'half handshakes, more than there may be',
+    side: 'server',
+    counted: 'handshakes that are not done; the oldest goes',
+    limit: 'maxHandshakes, 10,000 (here 100)',
+    fault: 'ERR_TESSERA_TOO_MANY_HANDSHAKES',
+    parallel: 300,
+    victim: { maxHandshakes: 100 },
+    async run(peer) {
+      if (await peer.write(helloBytes())) await peer.hold();
+    },
+  },
+  {
+    name: 'half handshakes of TLS 1.2',
+    side: 'server',
+    counted: 'time since the connection began',
+    limit: 'handshakeTimeout (here 1 s), in node:tls too',
+    fault: 'ERR_TLS_HANDSHAKE_TIMEOUT',
+    parallel: 300,
+    victim: { handshakeTimeout: 1_000 },
+    async run(peer) {
+      if (await peer.write(oldHello())) await peer.hold();
+    },
+  },
+  {
+    name: 'a ClientHello of 64 KB that is announced only',
+    side: 'server',
+    counted: 'bytes that came',
+    limit: 'handshakeTimeout (here 1 s)',
+    fault: 'ERR_TLS_HANDSHAKE_TIMEOUT',
+    parallel: 300,
+    victim: { handshakeTimeout: 1_000, legacy: false },
+    async run(peer) {
+      const announced = plaintextRecords(ContentType.handshake, Uint8Array.of(1, 0, 0xff, 0xff, 3, 3));
+      if (await peer.write(announced)) await peer.hold();
     },
   },
   {
@@ -182,6 +219,15 @@ function withoutRecords(records: Uint8Array): Uint8Array {
     at += 5 + length;
   }
   return concat(...fragments);
+}
+
+/** Of a client that has not heard of TLS 1.3. */
+function oldHello(): Uint8Array {
+  const { supportedVersions: _, keyShare: __, pskKeyExchangeModes: ___, ...extensions } = hello().extensions;
+  return plaintextRecords(
+    ContentType.handshake,
+    encodeHandshakeMessage({ ...hello(), cipherSuites: [0xc02b, 0xc02f], extensions }),
+  );
 }
 
 /** With a ticket that nobody knows. */
