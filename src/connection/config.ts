@@ -193,7 +193,7 @@ const LIMITS: Readonly<Record<keyof Limits, readonly [number, number, number]>> 
   skippedEarlyDataLength: [16_384 + 4_096, 0, MAX_COUNT],
   parkedInputLength: [1_048_576, 0, MAX_COUNT],
   ticketsSent: [1_024, 0, MAX_COUNT],
-  certificateRequestsReceived: [1_024, 0, MAX_COUNT],
+  certificateRequestsReceived: [64, 0, MAX_COUNT],
   certificateRequestsPending: [8, 1, MAX_COUNT],
 };
 

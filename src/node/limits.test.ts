@@ -157,3 +157,22 @@ describe('limits', () => {
     }
   });
 });
+
+test('records of one byte that nobody reads yet wait together, and are read as they were sent', async (t) => {
+  const { server, port } = await listen(t);
+  const arrived = once(server, 'secureConnection') as Promise<[TLSSocket]>;
+  const client = connect({ ...trust(), port });
+  t.after(() => client.destroy());
+  const [[socket]] = await Promise.all([arrived, once(client, 'secureConnect')]);
+  const sent = Buffer.from(Array.from({ length: 3_000 }, (_, i) => i & 0xff));
+  const write = (at: number): void => {
+    if (at < sent.length) client.write(sent.subarray(at, at + 1), () => write(at + 1));
+  };
+  write(0);
+  while (socket.readableLength < sent.length) await new Promise((resolve) => setImmediate(resolve));
+  const pieces: Buffer[] = [];
+  socket.on('data', (bytes: Buffer) => pieces.push(bytes));
+  while (socket.readableLength > 0) await new Promise((resolve) => setImmediate(resolve));
+  assert.deepEqual(Buffer.concat(pieces), sent);
+  assert.ok(pieces.length < sent.length / 4, `${pieces.length} pieces`);
+});

@@ -168,6 +168,8 @@ interface ClientSide extends SocketOwner {
 type WriteCallback = (error?: Error | null) => void;
 /** Chunks of this mean length fill records by themselves, and copying them together would only cost time. */
 const LARGE_CHUNK_LENGTH = 8_192;
+/** In bytes. Pieces of data below this wait together, where they have to wait. */
+const SMALL_PIECE_LENGTH = 512;
 /** Tickets that wait on the socket for {@link TLSSocket.takeSession}; older ones make room for newer ones. */
 const KEPT_TICKETS = 16;
 
@@ -231,6 +233,8 @@ export class TLSSocket extends TransportSocket {
   #maxSendFragment: number | undefined;
   #traces: boolean;
   #progressing = false;
+  /** Taken from the engine, and still to be reported. */
+  #ahead: TlsEvent | undefined;
   /** Bytes that are being looked at. */
   #received: Uint8Array | undefined;
   #paused = false;
@@ -440,13 +444,32 @@ export class TLSSocket extends TransportSocket {
     try {
       this.#ofProgram(() => this.#earlySender?.offer(engine));
       if (this.destroyed) return;
-      for (let event = engine.next(); event !== undefined; event = engine.next()) {
+      for (let event = this.#next(engine); event !== undefined; event = this.#next(engine)) {
         this.#handle(event);
         if (this.destroyed) return;
       }
     } finally {
       this.#progressing = false;
       if (!this.destroyed && this.#engine === engine) this.#flush();
+    }
+  }
+
+  /**
+   * What to report next. Small pieces of data that nobody reads yet wait as one: kept one by one, each would cost some hundred bytes, and a
+   * peer that sends records of one byte would have us hold megabytes.
+   */
+  #next(engine: TlsEngine): TlsEvent | undefined {
+    const first = this.#ahead ?? engine.next();
+    this.#ahead = undefined;
+    if (!isSmall(first) || this.readableLength === 0) return first;
+    const pieces = [first.bytes];
+    for (;;) {
+      const next = engine.next();
+      if (!isSmall(next)) {
+        this.#ahead = next;
+        return pieces.length === 1 ? first : { type: 'data', bytes: Buffer.concat(pieces) };
+      }
+      pieces.push(next.bytes);
     }
   }
 
@@ -1286,6 +1309,10 @@ export class TLSSocket extends TransportSocket {
 }
 
 function ignore(): void {}
+
+function isSmall(event: TlsEvent | undefined): event is Extract<TlsEvent, { type: 'data' }> {
+  return event?.type === 'data' && event.bytes.length < SMALL_PIECE_LENGTH;
+}
 
 function noRenegotiation(): TlsError {
   return codedError('ERR_SSL_WRONG_SSL_VERSION', 'TLS 1.3 has no renegotiation: wrong ssl version');

@@ -134,7 +134,7 @@ export const attacks: readonly Attack[] = [
     name: 'CertificateRequests after the handshake, and never reads',
     side: 'client',
     counted: 'requests on a connection',
-    limit: 'limits.certificateRequestsReceived, 1,024',
+    limit: 'limits.certificateRequestsReceived, 64',
     fault: 'certificate_request.too_many',
     parallel: 2,
     victim: { postHandshakeAuth: true },
