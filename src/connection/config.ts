@@ -91,6 +91,9 @@ export interface ServerOptions extends CommonOptions {
    */
   readonly findPsk?: ServerConfig['findPsk'];
   readonly allowPskOnly?: boolean | undefined;
+  readonly middleboxCompatibility?: boolean | undefined;
+  readonly acknowledgeServerName?: boolean | undefined;
+  readonly grease?: boolean | undefined;
   readonly cookieSealer?: CookieSealer | undefined;
 }
 
@@ -118,6 +121,12 @@ export interface TicketOptions {
   readonly onPresented?: ServerTicketConfig['onPresented'];
   /** How long a sealer, `revocations`, `onPresented` or `findPsk` may take, each, in milliseconds: 1 to 60,000, default 1,000. What is late declines. Needs a clock with `after`. */
   readonly deadlineMs?: number | undefined;
+  /**
+   * Take a ticket also when the client names another server than the ticket was issued for, and tell clients so by the flag of
+   * draft-ietf-tls-cross-sni-resumption. Only where one certificate has all those names, and all of them let in the same clients. Early data
+   * is for the same name all the same. Default false.
+   */
+  readonly acrossNames?: boolean | undefined;
   /** Longest ticket that is sent, in bytes, 64 to 65,535 (default). */
   readonly maxLength?: number | undefined;
   /** Share one to let the handles of one config learn of tickets that another redeems. Default: one of 10,000 tickets for each config. */
@@ -141,6 +150,8 @@ export interface ClientOptions extends CommonOptions {
   readonly chooseCredential?: ClientConfig['chooseCredential'];
   readonly certificateAuthorities?: readonly Uint8Array[] | undefined;
   readonly keyShareCount?: number | undefined;
+  /** Groups to send key shares for, in place of `keyShareCount` first ones; none asks the server to choose, at the price of a round trip. */
+  readonly keyShares?: readonly string[] | undefined;
   readonly allowPskOnly?: boolean | undefined;
   readonly grease?: boolean | undefined;
   readonly middleboxCompatibility?: boolean | undefined;
@@ -226,6 +237,9 @@ export function createServerConfig(options: ServerOptions): ServerConfig {
     earlyData: options.earlyData && earlyDataConfig(options.earlyData),
     findPsk: options.findPsk,
     allowPskOnly: options.allowPskOnly ?? false,
+    middleboxCompatibility: options.middleboxCompatibility ?? false,
+    acknowledgeServerName: options.acknowledgeServerName ?? true,
+    grease: options.grease ?? false,
     cookieSealer: options.cookieSealer,
   });
 }
@@ -246,12 +260,25 @@ export function createClientConfig(options: ClientOptions): ClientConfig {
     chooseCredential: options.chooseCredential,
     certificateAuthorities: [...(options.certificateAuthorities ?? [])],
     keyShareCount: inRange('keyShareCount', options.keyShareCount ?? 2, 1, 16),
+    keyShares: options.keyShares && keyShares(options.keyShares, common.groups),
     allowPskOnly: options.allowPskOnly ?? false,
     grease: options.grease ?? true,
     middleboxCompatibility: options.middleboxCompatibility ?? true,
     requestOcsp: options.requestOcsp ?? true,
     postHandshakeAuth: options.postHandshakeAuth ?? false,
   });
+}
+
+function keyShares(names: readonly string[], groups: readonly KeyExchange[]): readonly KeyExchange[] {
+  for (const name of names) {
+    if (!groups.some((group) => group.name === name))
+      throw new TlsUsageError(
+        'config.bad_keyShares',
+        `keyShares: ${name} is not among the groups ${groups.map((group) => group.name).join(', ')}`,
+      );
+  }
+  // In the order of the groups, as the RFC wants it.
+  return groups.filter((group) => names.includes(group.name));
 }
 
 function commonConfig(options: CommonOptions): CommonConfig {
@@ -392,6 +419,7 @@ function ticketConfig(options: ServerOptions): ServerTicketConfig {
     scope,
     scopes: [scope, ...alsoAccept],
     ledger: tickets.ledger ?? new TicketLedger(),
+    acrossNames: tickets.acrossNames ?? false,
     maxLength: inRange('tickets.maxLength', tickets.maxLength ?? 0xffff, 64, 0xffff),
     revocations: tickets.revocations,
     onPresented: tickets.onPresented,

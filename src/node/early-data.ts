@@ -107,6 +107,7 @@ export function earlyInfo({ hello, alpn, ticket }: EarlyDataRequest, { info }: T
       cipherSuiteName: nameOf(CipherSuite, ticket.cipherSuite),
       group: undefined,
       signatureScheme: undefined,
+      peerSignatureScheme: undefined,
       serverName: hello.serverName,
       alpn,
       resumed: true,

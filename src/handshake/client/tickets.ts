@@ -35,6 +35,7 @@ export function onNewSessionTicket(
     ...(info.alpn !== undefined && { alpn: info.alpn }),
     ...(state.group !== undefined && { group: state.group }),
     maxEarlyDataSize: message.maxEarlyDataSize ?? 0,
+    ...(message.acrossNames && { acrossNames: true }),
     server: info.peer,
   };
   out.emit({ type: 'ticket', ticket });

@@ -71,6 +71,10 @@ export function onSecondClientHello(
   if (hello.extensions.earlyData) throw peerFault('client_hello.changed_after_retry', 'early_data');
   if (!hello.cipherSuites.includes(retry.suite.id))
     throw peerFault('client_hello.changed_after_retry', `${retry.suite.name} is not offered any more`);
+  // "Optionally removing any PSKs which are incompatible with the server's indicated cipher suite": those have binders of another length.
+  const { hashLength } = cx.config.crypto.kdf(retry.suite.hash);
+  const mustStay = retry.firstHello?.extensions.preSharedKey?.binders.some(({ length }) => length === hashLength);
+  if (mustStay && !hello.extensions.preSharedKey) throw peerFault('client_hello.missing_extension', 'pre_shared_key');
   const cookie = hello.extensions.cookie;
   if (retry.cookie !== undefined && !(cookie && equal(cookie, retry.cookie)))
     throw peerFault('client_hello.bad_cookie');
@@ -125,7 +129,12 @@ function withAlpn(
   const choice = config.chooseAlpn ? config.chooseAlpn(helloInfo(hello)) : chooseAlpn(config.alpn, offered);
   const check = (alpn: string | null | undefined): Next<ServerState> => {
     if (alpn === null) return then(undefined);
-    if (alpn === undefined || !offered.includes(alpn))
+    if (alpn !== undefined && !offered.includes(alpn))
+      throw new TlsUsageError(
+        'alpn.not_offered',
+        `chooseAlpn answered ${JSON.stringify(alpn)}, which the client does not offer`,
+      );
+    if (alpn === undefined)
       throw peerFault('client_hello.no_application_protocol', `the client offers ${offered.join(', ')}`);
     return then(alpn);
   };

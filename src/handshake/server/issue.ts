@@ -19,6 +19,7 @@ import {
 import { encodeHandshakeMessage, Reader, Writer } from '../../wire/index.ts';
 import { isPromise } from '../context.ts';
 import type { ConnectionInfo } from '../events.ts';
+import { greaseValue } from '../grease.ts';
 import { planTickets } from './plan.ts';
 import type { ServerConnected, ServerContext } from './states.ts';
 
@@ -166,6 +167,8 @@ function issueTicket(state: ServerConnected, handle: IssuedTicket, cx: ServerCon
           nonce,
           ticket,
           ...(maxEarlyDataSize > 0 && { maxEarlyDataSize }),
+          ...(config.tickets.acrossNames && { acrossNames: true }),
+          ...(config.grease && { otherExtensions: [{ type: greaseValue(config.crypto), data: new Uint8Array(0) }] }),
         }),
       );
       handle.sealed(now, lifetimeSeconds);
