@@ -185,21 +185,27 @@ const CERTIFICATE_ONLY_SCHEMES: readonly SignatureSchemeName[] = [
   'rsa_pkcs1_sha512',
 ];
 
-const DEFAULT_LIMITS: Limits = {
-  clientHelloLength: 65_536,
-  certificateLength: 131_072,
-  handshakeMessageLength: 66_560,
-  certificateChainLength: 16,
-  pskIdentities: 8,
-  ticketsReceived: 4_096,
-  keyUpdatesInARow: 32,
-  warningAlerts: 4,
-  emptyRecordsInARow: 32,
-  skippedEarlyDataLength: 16_384 + 4_096,
-  parkedInputLength: 1_048_576,
-  ticketsSent: 1_024,
-  certificateRequestsReceived: 1_024,
-  certificateRequestsPending: 8,
+/** What the header of a handshake message can say. */
+const MAX_MESSAGE_LENGTH = 0xff_ffff;
+const MAX_COUNT = 0xffff_ffff;
+
+/** Of each limit: its default, the least and the most. */
+const LIMITS: Readonly<Record<keyof Limits, readonly [number, number, number]>> = {
+  clientHelloLength: [65_536, 64, MAX_MESSAGE_LENGTH],
+  certificateLength: [131_072, 1, MAX_MESSAGE_LENGTH],
+  handshakeMessageLength: [66_560, 64, MAX_MESSAGE_LENGTH],
+  certificateChainLength: [16, 1, MAX_COUNT],
+  pskIdentities: [8, 0, 0xffff],
+  ticketsReceived: [4_096, 0, MAX_COUNT],
+  keyUpdatesInARow: [32, 1, MAX_COUNT],
+  warningAlerts: [4, 0, MAX_COUNT],
+  // Every client may send one change_cipher_spec, which counts as one.
+  emptyRecordsInARow: [32, 1, MAX_COUNT],
+  skippedEarlyDataLength: [16_384 + 4_096, 0, MAX_COUNT],
+  parkedInputLength: [1_048_576, 0, MAX_COUNT],
+  ticketsSent: [1_024, 0, MAX_COUNT],
+  certificateRequestsReceived: [64, 0, MAX_COUNT],
+  certificateRequestsPending: [8, 1, MAX_COUNT],
 };
 
 /** A frozen server config, for any number of connections. Throws {@link TlsUsageError} when options contradict each other or name unknown things. */
@@ -365,9 +371,17 @@ function inRange(option: string, value: number, min: number, max: number): numbe
 }
 
 function checkLimits(wanted: Partial<Limits> = {}): Limits {
-  const limits = { ...DEFAULT_LIMITS, ...wanted };
-  for (const [name, value] of Object.entries(limits)) inRange(`limits.${name}`, value, 0, Number.MAX_SAFE_INTEGER);
-  return limits;
+  const unknown = Object.keys(wanted).find((name) => !Object.hasOwn(LIMITS, name));
+  if (unknown !== undefined) {
+    const known = Object.keys(LIMITS).join(', ');
+    throw new TlsUsageError('config.unknown_limit', `limits.${unknown} is no limit: there are ${known}`);
+  }
+  const names = Object.keys(LIMITS) as (keyof Limits)[];
+  const limits = names.map((name) => {
+    const [byDefault, min, max] = LIMITS[name];
+    return [name, inRange(`limits.${name}`, wanted[name] ?? byDefault, min, max)];
+  });
+  return Object.fromEntries(limits) as Limits;
 }
 
 function checkAlpn(names: readonly string[] = []): readonly string[] {

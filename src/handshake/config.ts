@@ -63,7 +63,7 @@ export interface Limits {
   readonly parkedInputLength: number;
   /** Tickets sent automatically after one handshake, and tickets requested at one time. Default 1,024. */
   readonly ticketsSent: number;
-  /** CertificateRequest messages after the handshake that a client answers on one connection. Default 1,024. */
+  /** CertificateRequest messages after the handshake that a client answers, each with a signature, on one connection. Default 64. */
   readonly certificateRequestsReceived: number;
   /** Of these, as many as may wait for a signer or a choice at one time. Default 8. */
   readonly certificateRequestsPending: number;

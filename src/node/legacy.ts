@@ -131,7 +131,11 @@ export class LegacyServer {
       adopt(socket);
       owner.emit('secureConnection', socket);
     });
-    server.on('tlsClientError', (error, socket) => void owner.emit('tlsClientError', error, socket));
+    server.on('tlsClientError', (error, socket) => {
+      owner.emit('tlsClientError', error, socket);
+      // After a timeout node:tls leaves that to whoever listens, and the socket open for as long as the client likes.
+      socket.destroy();
+    });
     server.on('OCSPRequest', (certificate, issuer: Buffer | null, done) => {
       const asked = (): ReturnType<typeof askOcsp> => askOcsp(owner, [certificate], issuer === null ? [] : [issuer]);
       answer(() => andThen(asked(), (response) => response && Buffer.from(response)), done as Done<Buffer>);

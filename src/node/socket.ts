@@ -96,6 +96,8 @@ export interface NewSessionTicketOptions {
 /** Who made the socket and wants to know first. One object for many sockets where possible. */
 export interface SocketOwner {
   onSecure?(socket: TLSSocket): void;
+  /** The handshake is done, or will never be. */
+  onHandshakeOver?(socket: TLSSocket): void;
   /** The handshake is done, and this is how. */
   onResumption?(resumed: boolean): void;
   /** The connection failed before it was secure. Returns the error to destroy the socket with, or `undefined` when it was reported. */
@@ -168,6 +170,8 @@ type WriteCallback = (error?: Error | null) => void;
 const LARGE_CHUNK_LENGTH = 8_192;
 /** How long an alert may take to leave. */
 const ALERT_PATIENCE_MS = 1_000;
+/** In bytes. Pieces of data below this wait together, where they have to wait. */
+const SMALL_PIECE_LENGTH = 512;
 /** Tickets that wait on the socket for {@link TLSSocket.takeSession}; older ones make room for newer ones. */
 const KEPT_TICKETS = 16;
 
@@ -231,6 +235,8 @@ export class TLSSocket extends TransportSocket {
   #maxSendFragment: number | undefined;
   #traces: boolean;
   #progressing = false;
+  /** Taken from the engine, and still to be reported. */
+  #ahead: TlsEvent | undefined;
   /** Bytes that are being looked at. */
   #received: Uint8Array | undefined;
   #paused = false;
@@ -451,13 +457,32 @@ export class TLSSocket extends TransportSocket {
     try {
       this.#ofProgram(() => this.#earlySender?.offer(engine));
       if (this.destroyed) return;
-      for (let event = engine.next(); event !== undefined; event = engine.next()) {
+      for (let event = this.#next(engine); event !== undefined; event = this.#next(engine)) {
         this.#handle(event);
         if (this.destroyed) return;
       }
     } finally {
       this.#progressing = false;
       if (!this.destroyed && this.#engine === engine) this.#flush();
+    }
+  }
+
+  /**
+   * What to report next. Small pieces of data that nobody reads yet wait as one: kept one by one, each would cost some hundred bytes, and a
+   * peer that sends records of one byte would have us hold megabytes.
+   */
+  #next(engine: TlsEngine): TlsEvent | undefined {
+    const first = this.#ahead ?? engine.next();
+    this.#ahead = undefined;
+    if (!isSmall(first) || this.readableLength === 0) return first;
+    const pieces = [first.bytes];
+    for (;;) {
+      const next = engine.next();
+      if (!isSmall(next)) {
+        this.#ahead = next;
+        return pieces.length === 1 ? first : { type: 'data', bytes: Buffer.concat(pieces) };
+      }
+      pieces.push(next.bytes);
     }
   }
 
@@ -559,6 +584,7 @@ export class TLSSocket extends TransportSocket {
 
   #secured(info: ConnectionInfo): void {
     this.#handshaking = false;
+    this.#owner?.onHandshakeOver?.(this);
     clearTimeout(this.#timer);
     this.#timer = undefined;
     const begun = this.#info !== undefined; // with early data
@@ -813,6 +839,7 @@ export class TLSSocket extends TransportSocket {
   }
 
   override _destroy(error: Error | null, callback: (error: Error | null) => void): void {
+    if (this.#handshaking) this.#owner?.onHandshakeOver?.(this);
     clearTimeout(this.#timer);
     if (this.#engine !== undefined) {
       this.#engine.onProgress = undefined;
@@ -1308,6 +1335,10 @@ function ignore(): void {}
 
 function rethrow(error: unknown): never {
   throw error;
+}
+
+function isSmall(event: TlsEvent | undefined): event is Extract<TlsEvent, { type: 'data' }> {
+  return event?.type === 'data' && event.bytes.length < SMALL_PIECE_LENGTH;
 }
 
 function noRenegotiation(): TlsError {

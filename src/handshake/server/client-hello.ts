@@ -22,6 +22,9 @@ import type { Retry, ServerContext, ServerState, ServerStateAt } from './states.
 /** How long `stapleOcsp` may keep a client waiting: an OCSP responder is asked over the network. Needs a clock with `after`. */
 const OCSP_DEADLINE_MS = 5_000;
 
+/** Of DNS (rfc1035#section-2.3.4). What is longer names nobody, and would be kept as long as the connection. */
+const MAX_SERVER_NAME_LENGTH = 255;
+
 type Go = Extract<Decision, { kind: 'go' }>;
 
 /** The first ClientHello: whose is it? */
@@ -31,6 +34,9 @@ export function onClientHello(
   cx: ServerContext,
 ): Next<ServerState> {
   const { chooseConfig } = cx.config;
+  const { serverName = '' } = hello.extensions;
+  if (serverName.length > MAX_SERVER_NAME_LENGTH)
+    throw peerFault('client_hello.unrecognized_name', `a name of ${serverName.length} bytes`);
   if (chooseConfig === undefined) return onFirstHello(hello, cx);
   return ask('chooseConfig', chooseConfig(helloInfo(hello)), (config) => {
     if (config !== undefined) {
