@@ -91,6 +91,9 @@ export interface ServerOptions extends CommonOptions {
    */
   readonly findPsk?: ServerConfig['findPsk'];
   readonly allowPskOnly?: boolean | undefined;
+  readonly middleboxCompatibility?: boolean | undefined;
+  readonly acknowledgeServerName?: boolean | undefined;
+  readonly grease?: boolean | undefined;
   readonly cookieSealer?: CookieSealer | undefined;
 }
 
@@ -118,6 +121,12 @@ export interface TicketOptions {
   readonly onPresented?: ServerTicketConfig['onPresented'];
   /** How long a sealer, `revocations`, `onPresented` or `findPsk` may take, each, in milliseconds: 1 to 60,000, default 1,000. What is late declines. Needs a clock with `after`. */
   readonly deadlineMs?: number | undefined;
+  /**
+   * Take a ticket also when the client names another server than the ticket was issued for, and tell clients so by the flag of
+   * draft-ietf-tls-cross-sni-resumption. Only where one certificate has all those names, and all of them let in the same clients. Early data
+   * is for the same name all the same. Default false.
+   */
+  readonly acrossNames?: boolean | undefined;
   /** Longest ticket that is sent, in bytes, 64 to 65,535 (default). */
   readonly maxLength?: number | undefined;
   /** Share one to let the handles of one config learn of tickets that another redeems. Default: one of 10,000 tickets for each config. */
@@ -141,6 +150,8 @@ export interface ClientOptions extends CommonOptions {
   readonly chooseCredential?: ClientConfig['chooseCredential'];
   readonly certificateAuthorities?: readonly Uint8Array[] | undefined;
   readonly keyShareCount?: number | undefined;
+  /** Groups to send key shares for, in place of `keyShareCount` first ones; none asks the server to choose, at the price of a round trip. */
+  readonly keyShares?: readonly string[] | undefined;
   readonly allowPskOnly?: boolean | undefined;
   readonly grease?: boolean | undefined;
   readonly middleboxCompatibility?: boolean | undefined;
@@ -174,21 +185,27 @@ const CERTIFICATE_ONLY_SCHEMES: readonly SignatureSchemeName[] = [
   'rsa_pkcs1_sha512',
 ];
 
-const DEFAULT_LIMITS: Limits = {
-  clientHelloLength: 65_536,
-  certificateLength: 131_072,
-  handshakeMessageLength: 66_560,
-  certificateChainLength: 16,
-  pskIdentities: 8,
-  ticketsReceived: 4_096,
-  keyUpdatesInARow: 32,
-  warningAlerts: 4,
-  emptyRecordsInARow: 32,
-  skippedEarlyDataLength: 16_384 + 4_096,
-  parkedInputLength: 1_048_576,
-  ticketsSent: 1_024,
-  certificateRequestsReceived: 1_024,
-  certificateRequestsPending: 8,
+/** What the header of a handshake message can say. */
+const MAX_MESSAGE_LENGTH = 0xff_ffff;
+const MAX_COUNT = 0xffff_ffff;
+
+/** Of each limit: its default, the least and the most. */
+const LIMITS: Readonly<Record<keyof Limits, readonly [number, number, number]>> = {
+  clientHelloLength: [65_536, 64, MAX_MESSAGE_LENGTH],
+  certificateLength: [131_072, 1, MAX_MESSAGE_LENGTH],
+  handshakeMessageLength: [66_560, 64, MAX_MESSAGE_LENGTH],
+  certificateChainLength: [16, 1, MAX_COUNT],
+  pskIdentities: [8, 0, 0xffff],
+  ticketsReceived: [4_096, 0, MAX_COUNT],
+  keyUpdatesInARow: [32, 1, MAX_COUNT],
+  warningAlerts: [4, 0, MAX_COUNT],
+  // Every client may send one change_cipher_spec, which counts as one.
+  emptyRecordsInARow: [32, 1, MAX_COUNT],
+  skippedEarlyDataLength: [16_384 + 4_096, 0, MAX_COUNT],
+  parkedInputLength: [1_048_576, 0, MAX_COUNT],
+  ticketsSent: [1_024, 0, MAX_COUNT],
+  certificateRequestsReceived: [64, 0, MAX_COUNT],
+  certificateRequestsPending: [8, 1, MAX_COUNT],
 };
 
 /** A frozen server config, for any number of connections. Throws {@link TlsUsageError} when options contradict each other or name unknown things. */
@@ -220,6 +237,9 @@ export function createServerConfig(options: ServerOptions): ServerConfig {
     earlyData: options.earlyData && earlyDataConfig(options.earlyData),
     findPsk: options.findPsk,
     allowPskOnly: options.allowPskOnly ?? false,
+    middleboxCompatibility: options.middleboxCompatibility ?? false,
+    acknowledgeServerName: options.acknowledgeServerName ?? true,
+    grease: options.grease ?? false,
     cookieSealer: options.cookieSealer,
   });
 }
@@ -240,12 +260,25 @@ export function createClientConfig(options: ClientOptions): ClientConfig {
     chooseCredential: options.chooseCredential,
     certificateAuthorities: [...(options.certificateAuthorities ?? [])],
     keyShareCount: inRange('keyShareCount', options.keyShareCount ?? 2, 1, 16),
+    keyShares: options.keyShares && keyShares(options.keyShares, common.groups),
     allowPskOnly: options.allowPskOnly ?? false,
     grease: options.grease ?? true,
     middleboxCompatibility: options.middleboxCompatibility ?? true,
     requestOcsp: options.requestOcsp ?? true,
     postHandshakeAuth: options.postHandshakeAuth ?? false,
   });
+}
+
+function keyShares(names: readonly string[], groups: readonly KeyExchange[]): readonly KeyExchange[] {
+  for (const name of names) {
+    if (!groups.some((group) => group.name === name))
+      throw new TlsUsageError(
+        'config.bad_keyShares',
+        `keyShares: ${name} is not among the groups ${groups.map((group) => group.name).join(', ')}`,
+      );
+  }
+  // In the order of the groups, as the RFC wants it.
+  return groups.filter((group) => names.includes(group.name));
 }
 
 function commonConfig(options: CommonOptions): CommonConfig {
@@ -338,9 +371,17 @@ function inRange(option: string, value: number, min: number, max: number): numbe
 }
 
 function checkLimits(wanted: Partial<Limits> = {}): Limits {
-  const limits = { ...DEFAULT_LIMITS, ...wanted };
-  for (const [name, value] of Object.entries(limits)) inRange(`limits.${name}`, value, 0, Number.MAX_SAFE_INTEGER);
-  return limits;
+  const unknown = Object.keys(wanted).find((name) => !Object.hasOwn(LIMITS, name));
+  if (unknown !== undefined) {
+    const known = Object.keys(LIMITS).join(', ');
+    throw new TlsUsageError('config.unknown_limit', `limits.${unknown} is no limit: there are ${known}`);
+  }
+  const names = Object.keys(LIMITS) as (keyof Limits)[];
+  const limits = names.map((name) => {
+    const [byDefault, min, max] = LIMITS[name];
+    return [name, inRange(`limits.${name}`, wanted[name] ?? byDefault, min, max)];
+  });
+  return Object.fromEntries(limits) as Limits;
 }
 
 function checkAlpn(names: readonly string[] = []): readonly string[] {
@@ -378,6 +419,7 @@ function ticketConfig(options: ServerOptions): ServerTicketConfig {
     scope,
     scopes: [scope, ...alsoAccept],
     ledger: tickets.ledger ?? new TicketLedger(),
+    acrossNames: tickets.acrossNames ?? false,
     maxLength: inRange('tickets.maxLength', tickets.maxLength ?? 0xffff, 64, 0xffff),
     revocations: tickets.revocations,
     onPresented: tickets.onPresented,

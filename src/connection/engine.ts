@@ -341,7 +341,7 @@ class Engine implements TlsEngine, Output {
     if (this.readClosed) this.#end('closed');
   }
 
-  abort(alert: 'user_canceled' | 'internal_error' | 'access_denied'): void {
+  abort(alert: AlertName): void {
     if (this.#over) return;
     if (alert === 'user_canceled') {
       // "user_canceled … MUST be followed by close_notify" (rfc9846#section-6.1).
@@ -369,9 +369,11 @@ class Engine implements TlsEngine, Output {
 
   exportKeyingMaterial(length: number, label: string, context: Uint8Array = new Uint8Array(0)): Uint8Array {
     const state = this.#handshake;
-    if (state.at !== 'connected')
+    // A server that answers early data has it before the client's Finished.
+    const from = state.at === 'connected' ? state : 'flight' in state ? state.flight : undefined;
+    if (from === undefined)
       throw new TlsUsageError('connection.not_secure', `no keying material in state ${this.state}`);
-    return exportKeyingMaterial(state.kdf, state.exporterSecret as Secret, label, context, length);
+    return exportKeyingMaterial(from.kdf, from.exporterSecret as Secret, label, context, length);
   }
 
   exportEarlyKeyingMaterial(length: number, label: string, context: Uint8Array = new Uint8Array(0)): Uint8Array {
@@ -697,6 +699,7 @@ class Engine implements TlsEngine, Output {
   /** @spec rfc9846#section-6 */
   #onAlert(content: Uint8Array): void {
     if (content.length !== 2) throw peerFault('alert.malformed', `${content.length} bytes`);
+    if (content[0] !== 1 && content[0] !== 2) throw peerFault('alert.bad_level', String(content[0]));
     const name = alertName(content[1]!);
     if (name === 'close_notify' && this.#handshake.at !== 'connected') {
       this.#sendAlert('close_notify');
@@ -717,6 +720,7 @@ class Engine implements TlsEngine, Output {
 
   #onHandshakeMessage(type: number, body: Uint8Array, raw: Uint8Array): void {
     this.onMessage?.('received', type, raw.length);
+    this.#emptyRecordsInARow = 0;
     const message = decodeHandshakeMessage(type, body);
     if (ENDS_ITS_RECORD.has(message.type) && !this.#inbox.aligned) throw peerFault('record.not_aligned', message.type);
     if (message.type === 'key_update' && ++this.#keyUpdatesInARow > this.#cx.config.limits.keyUpdatesInARow)

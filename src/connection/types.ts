@@ -1,4 +1,5 @@
 import type { Credential } from '../crypto/index.ts';
+import type { AlertName } from '../errors/index.ts';
 import type { ConnectionInfo, TlsEvent } from '../handshake/events.ts';
 import type { ExternalPsk } from '../handshake/external-psk.ts';
 import type { ClientTicket, TicketHandle, TicketSpec } from '../tickets/index.ts';
@@ -50,7 +51,7 @@ export interface TlsEngine {
    */
   close(): void;
   /** Ends the connection with a fatal alert of ours, such as `user_canceled` or `internal_error`, and wipes its secrets. */
-  abort(alert: 'user_canceled' | 'internal_error' | 'access_denied'): void;
+  abort(alert: AlertName): void;
   /** Called when an answer that was waited for has arrived and made progress. */
   onProgress: (() => void) | undefined;
   /** Called with the type and the length of each handshake message, for traces. */
@@ -75,7 +76,10 @@ export interface TlsEngine {
   requestClientCertificate(options?: { readonly required?: boolean }): void;
   /** Server, once secure: whether the client takes such requests, and whether one is unanswered. */
   readonly postHandshakeAuth: 'not_offered' | 'offered' | 'requested';
-  /** Keying material of `length` bytes for `label` (ASCII) and `context`. rfc9846#section-7.5 */
+  /**
+   * Keying material of `length` bytes for `label` (ASCII) and `context`. Before `secure` only a server has it, once its own flight is out:
+   * the client is not known to be there yet. rfc9846#section-7.5
+   */
   exportKeyingMaterial(length: number, label: string, context?: Uint8Array): Uint8Array;
 
   /** As {@link TlsEngine.write} before `secure`: `offered` until the server has answered. An `early_data_status` event says when it changes. */

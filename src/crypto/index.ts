@@ -165,4 +165,6 @@ export interface Credential {
   readonly names: readonly string[];
   /** A DER OCSP response to staple. */
   readonly ocspResponse?: Uint8Array;
+  /** Distinguished names (DER): it is shown only to a peer that names one of them in `certificate_authorities`. Default: to any peer. */
+  readonly onlyForAuthorities?: readonly Uint8Array[];
 }

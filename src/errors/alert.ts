@@ -8,6 +8,8 @@ export const AlertDescription = {
   unexpected_message: 10,
   bad_record_mac: 20,
   record_overflow: 22,
+  /** Of older versions; has no use in TLS 1.3. */
+  decompression_failure: 30,
   handshake_failure: 40,
   bad_certificate: 42,
   unsupported_certificate: 43,

@@ -21,6 +21,7 @@ export const PEER_FAULTS = {
   'record.too_many_empty': ['unexpected_message', 'too many empty records in a row'],
   // Alerts
   'alert.malformed': ['decode_error', 'an alert is not exactly two bytes'],
+  'alert.bad_level': ['illegal_parameter', 'an alert is neither a warning nor fatal'],
   'alert.too_many_warnings': ['unexpected_message', 'too many warning alerts'],
   // Any handshake message
   'handshake.malformed': ['decode_error', 'a handshake message cannot be parsed'],
@@ -39,6 +40,7 @@ export const PEER_FAULTS = {
   'extension.duplicate': ['illegal_parameter', 'an extension appears twice in one message'],
   'extension.not_allowed_here': ['illegal_parameter', 'an extension that does not belong in this message'],
   'extension.not_requested': ['unsupported_extension', 'an extension that was not asked for'],
+  'extension.bad_flags': ['illegal_parameter', 'flags with zero bytes at their end'],
   // ClientHello
   'client_hello.unsupported_version': ['protocol_version', 'the client does not offer TLS 1.3'],
   'client_hello.bad_legacy_version': ['protocol_version', 'legacy_version is not 0x0303'],
@@ -69,7 +71,7 @@ export const PEER_FAULTS = {
   'server_hello.downgrade': ['illegal_parameter', 'the random of the server says that the connection was downgraded'],
   'server_hello.bad_legacy_version': ['protocol_version', 'legacy_version is not 0x0303'],
   'server_hello.bad_session_id': ['illegal_parameter', 'legacy_session_id_echo differs from what was sent'],
-  'server_hello.bad_compression': ['illegal_parameter', 'legacy_compression_method is not null'],
+  'server_hello.bad_compression': ['decode_error', 'legacy_compression_method is not null'],
   'server_hello.cipher_suite_not_offered': ['illegal_parameter', 'a cipher suite that was not offered'],
   'server_hello.cipher_suite_changed': ['illegal_parameter', 'another cipher suite than in HelloRetryRequest'],
   'server_hello.group_not_offered': ['illegal_parameter', 'a key share of a group that was not offered'],
@@ -94,7 +96,8 @@ export const PEER_FAULTS = {
   'certificate.empty': ['decode_error', 'the server sent no certificate'],
   'certificate.required': ['certificate_required', 'a client certificate is required'],
   'certificate.bad_context': ['illegal_parameter', 'certificate_request_context is not what it must be'],
-  'certificate.unparsable': ['bad_certificate', 'a certificate cannot be parsed'],
+  'certificate.unparsable': ['decode_error', 'a certificate cannot be parsed'],
+  'certificate.too_many': ['bad_certificate', 'a chain of more certificates than the limit allows'],
   'certificate.unsupported_key': ['unsupported_certificate', 'a certificate has a key of an unsupported kind'],
   'certificate.compression_not_offered': [
     'illegal_parameter',

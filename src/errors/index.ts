@@ -47,8 +47,19 @@ export class TlsUsageError extends Error {
   }
 }
 
-/** The error for a fault of the peer, with the alert that `codes.ts` gives it. `detail` is appended for people and never holds a secret. */
+/** Characters of a detail that are shown. Whatever the peer may choose, it does not fill anybody's log. */
+const MAX_DETAIL_LENGTH = 300;
+
+/**
+ * The error for a fault of the peer, with the alert that `codes.ts` gives it. `detail` is appended for people and never holds a secret; it is
+ * cut to 300 characters, and control characters are replaced, for parts of it may be the peer's words.
+ */
 export function peerFault(code: keyof typeof PEER_FAULTS, detail?: string, cause?: unknown): TlsAlertError {
   const [alert, sentence] = PEER_FAULTS[code];
-  return new TlsAlertError(code, alert, detail === undefined ? sentence : `${sentence}: ${detail}`, { cause });
+  return new TlsAlertError(code, alert, detail === undefined ? sentence : `${sentence}: ${shown(detail)}`, { cause });
+}
+
+function shown(detail: string): string {
+  const cut = detail.length > MAX_DETAIL_LENGTH ? `${detail.slice(0, MAX_DETAIL_LENGTH)}…` : detail;
+  return cut.replace(/\p{Cc}/gu, '\ufffd');
 }

@@ -63,7 +63,7 @@ export interface Limits {
   readonly parkedInputLength: number;
   /** Tickets sent automatically after one handshake, and tickets requested at one time. Default 1,024. */
   readonly ticketsSent: number;
-  /** CertificateRequest messages after the handshake that a client answers on one connection. Default 1,024. */
+  /** CertificateRequest messages after the handshake that a client answers, each with a signature, on one connection. Default 64. */
   readonly certificateRequestsReceived: number;
   /** Of these, as many as may wait for a signer or a choice at one time. Default 8. */
   readonly certificateRequestsPending: number;
@@ -124,6 +124,8 @@ export interface ServerTicketConfig {
   readonly scopes: readonly string[];
   /** Longest ticket that is sent, in bytes. Default 65,535; below about 16,000 NewSessionTicket fits one record. */
   readonly maxLength: number;
+  /** Redeem tickets under other names than they were issued for, and say so in them. */
+  readonly acrossNames: boolean;
   /** Tells handles when their tickets are redeemed. */
   readonly ledger: TicketLedger;
   /** `undefined`: tickets are neither issued nor redeemed. */
@@ -196,6 +198,12 @@ export interface ServerConfig extends CommonConfig {
     | undefined;
   /** Accept psk_ke (no forward secrecy) when the client offers nothing better. Default false. */
   readonly allowPskOnly: boolean;
+  /** Send change_cipher_spec also to clients that do not ask for it by a session id. Default false. rfc9846#appendix-E.4 */
+  readonly middleboxCompatibility: boolean;
+  /** Whether the client is told that its server name was used. Default true. rfc6066#section-3 */
+  readonly acknowledgeServerName: boolean;
+  /** Put a GREASE extension into each NewSessionTicket (RFC 8701). Default false. */
+  readonly grease: boolean;
   /** Put a sealed cookie in HelloRetryRequest, so that any server with the same key can take the second ClientHello. */
   readonly cookieSealer: CookieSealer | undefined;
 }
@@ -221,6 +229,8 @@ export interface ClientConfig extends CommonConfig {
   readonly certificateAuthorities: readonly Uint8Array[];
   /** How many key shares the first ClientHello carries, from the front of `groups`. Default 2: a hybrid and a classical one. */
   readonly keyShareCount: number;
+  /** These in their place, whatever a ticket says about the server. */
+  readonly keyShares: readonly KeyExchange[] | undefined;
   /** Offer psk_ke beside psk_dhe_ke. Default false. */
   readonly allowPskOnly: boolean;
   /** Send GREASE values (RFC 8701). Default true. */

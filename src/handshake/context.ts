@@ -141,13 +141,15 @@ export function isParked<S>(next: Next<S>): next is Parked<S> {
 }
 
 /**
- * Messages after which the sender's keys change: they must end their record.
+ * Messages after which the sender's keys change: they must end their record. After HelloRetryRequest a server has nothing to say before the
+ * second ClientHello.
  *
  * @spec rfc9846#section-5.1
  */
 export const ENDS_ITS_RECORD: ReadonlySet<MessageType> = new Set<MessageType>([
   'client_hello',
   'server_hello',
+  'hello_retry_request',
   'end_of_early_data',
   'finished',
   'key_update',

@@ -14,6 +14,8 @@ export interface ConnectionInfo {
   readonly group: string | undefined;
   /** SignatureScheme the server signed with, or `undefined` when resumed. */
   readonly signatureScheme: number | undefined;
+  /** SignatureScheme the peer signed with in this handshake, client or server; `undefined` when it showed no certificate. */
+  readonly peerSignatureScheme: number | undefined;
   readonly serverName: string | undefined;
   readonly alpn: string | undefined;
   readonly resumed: boolean;

@@ -1,15 +1,37 @@
+import { equal } from '../bytes/index.ts';
 import type { Credential } from '../crypto/index.ts';
-import { encodeHandshakeMessage } from '../wire/index.ts';
+import { TlsAlertError } from '../errors/index.ts';
+import { encodeHandshakeMessage, isForClientsOnly } from '../wire/index.ts';
 import type { CommonConfig } from './config.ts';
 
+type Role = 'client' | 'server';
+
 /** The first of the key's schemes that the peer accepts. PKCS#1 never appears here: signers do not offer it. */
-export function chooseScheme(credential: Credential, accepted: readonly number[]): number | undefined {
-  return credential.signer.schemes.find((scheme) => accepted.includes(scheme));
+export function chooseScheme(role: Role, credential: Credential, accepted: readonly number[]): number | undefined {
+  const isOurs = (scheme: number): boolean => role === 'client' || !isForClientsOnly(scheme);
+  return credential.signer.schemes.find((scheme) => accepted.includes(scheme) && isOurs(scheme));
+}
+
+/** What a peer says of the certificates it takes. */
+interface Wanted {
+  readonly signatureSchemes: readonly number[];
+  readonly certificateAuthorities: readonly Uint8Array[];
+}
+
+/** Whether a credential may be shown to a peer, and its key can make a signature that the peer accepts. */
+export function fits(
+  role: Role,
+  credential: Credential,
+  { signatureSchemes, certificateAuthorities }: Wanted,
+): boolean {
+  if (chooseScheme(role, credential, signatureSchemes) === undefined) return false;
+  const { onlyForAuthorities } = credential;
+  return onlyForAuthorities?.some((name) => certificateAuthorities.some((wanted) => equal(name, wanted))) ?? true;
 }
 
 /** SignatureSchemes that this side takes, in certificates or CertificateVerify, in our order. */
 export function acceptedSchemes(config: CommonConfig): readonly number[] {
-  return [...config.signatureSchemes, ...config.certificateSignatureSchemes];
+  return [...new Set([...config.signatureSchemes, ...config.certificateSignatureSchemes])];
 }
 
 const EMPTY = new Uint8Array(0);
@@ -50,4 +72,10 @@ export function encodeCertificate(
     ...(i === 0 && ocspResponse !== undefined && { ocspResponse }),
   }));
   return encodeHandshakeMessage({ type: 'certificate', context, entries });
+}
+
+/** The signature that a signer gave. A signer is the program's: when it gives something else, that is a fault of this side, and not for the peer to find. */
+export function checkSignature(given: Uint8Array): Uint8Array {
+  if (ArrayBuffer.isView(given) && given.length > 0 && given.length <= 0xffff) return given;
+  throw new TlsAlertError('local.failed', 'internal_error', 'the signer must give a signature of 1 to 65,535 bytes');
 }

@@ -2,7 +2,14 @@ import { type MaybePromise, type PublicKey, UnsupportedKey } from '../crypto/ind
 import { peerFault, TlsAlertError } from '../errors/index.ts';
 import type { CertificateVerifier, PeerIdentity, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
 import { signatureInput } from '../peer-auth/index.ts';
-import { type Certificate, type CertificateVerify, nameOf, SignatureScheme } from '../wire/index.ts';
+import {
+  type Certificate,
+  type CertificateVerify,
+  isForCertificatesOnly,
+  isForClientsOnly,
+  nameOf,
+  SignatureScheme,
+} from '../wire/index.ts';
 import type { CommonConfig } from './config.ts';
 import { ask, type Next } from './context.ts';
 
@@ -23,8 +30,8 @@ export function judgeCertificate<S>(
   const chain = message.entries.map((entry) => entry.certificate);
   if (chain.length > config.limits.certificateChainLength) {
     throw peerFault(
-      'certificate.unparsable',
-      `a chain of ${chain.length} certificates, allowed are ${config.limits.certificateChainLength}`,
+      'certificate.too_many',
+      `${chain.length} certificates, allowed are ${config.limits.certificateChainLength}`,
     );
   }
   const key = readLeafKey(config, chain[0]!);
@@ -73,7 +80,9 @@ export function checkCertificateVerify<S>(
   then: () => Next<S>,
 ): Next<S> {
   const scheme = message.algorithm;
-  if (!config.signatureSchemes.includes(scheme))
+  // Whatever the config says: PKCS#1 signs certificates, and of clients that can do no other.
+  const isAllowed = !isForCertificatesOnly(scheme) && (role === 'client' || !isForClientsOnly(scheme));
+  if (!isAllowed || !config.signatureSchemes.includes(scheme))
     throw peerFault('handshake.signature_scheme_not_offered', nameOf(SignatureScheme, scheme));
   if (!key.schemes.includes(scheme))
     throw peerFault('handshake.signature_scheme_wrong_for_key', nameOf(SignatureScheme, scheme));

@@ -4,7 +4,7 @@ import { createSecureContext, type SecureContext } from './context.ts';
 /** Options that {@link createSecureContext} reads, or whose presence means that the program brings keys or trust of its own. */
 const CONTEXT_OPTIONS = [
   ...['cert', 'key', 'passphrase', 'pfx', 'ca', 'crl', 'allowPartialTrustChain', 'verifyPeer', 'checkServerIdentity'],
-  ...['ciphers', 'groups', 'ecdhCurve', 'sigalgs', 'certificateCompression', 'minVersion', 'maxVersion'],
+  ...['ciphers', 'groups', 'ecdhCurve', 'sigalgs', 'certificateCompression', 'minVersion', 'maxVersion', 'limits'],
 ] as const;
 
 /** Contexts remembered; the one not used for the longest time goes first. */
@@ -22,7 +22,8 @@ export class ContextPool {
   /** The context for `options`; `undefined` when they leave everything to the defaults. */
   contextOf(options: ConnectionOptions): SecureContext | undefined {
     if (options.secureContext !== undefined) return options.secureContext;
-    const values = CONTEXT_OPTIONS.map((name) => (options as Readonly<Record<string, unknown>>)[name]);
+    const given = { ...options, limits: options.limits && JSON.stringify(options.limits) };
+    const values = CONTEXT_OPTIONS.map((name) => (given as Readonly<Record<string, unknown>>)[name]);
     if (values.every((value) => value === undefined)) return undefined;
     const at = this.#entries.findIndex((entry) => entry.values.every((value, i) => value === values[i]));
     const entry = this.#entries.splice(at, at === -1 ? 0 : 1)[0] ?? { values, context: createSecureContext(options) };

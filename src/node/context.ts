@@ -8,7 +8,7 @@ import {
   type ServerConfig,
   type TicketOptions,
 } from '../connection/index.ts';
-import type { Clock } from '../handshake/index.ts';
+import type { Clock, Limits } from '../handshake/index.ts';
 import type { CertificateVerifier, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
 import { TicketKeyRing, trustHash } from '../tickets/index.ts';
@@ -46,6 +46,8 @@ export interface SecureContextOptions extends ContextTickets, CredentialOptions,
   readonly crl?: PemOrDer | readonly PemOrDer[] | undefined;
   /** Whether any certificate of `ca` ends a chain, also one that is not self-signed. Default false. */
   readonly allowPartialTrustChain?: boolean | undefined;
+  /** What a peer may cost, in bytes and counts; what is left out has its default. Of a server's contexts, the server's count where they say nothing. */
+  readonly limits?: Partial<Limits> | undefined;
   /** Those of a server count, also with another context: see {@link TlsOptions.ticketKeys}. */
   readonly ticketKeys?: TicketKeyInput | undefined;
   /** Judges the peer's certificates in place of `ca`, at once or later. Signatures of the handshake are checked all the same. */
@@ -172,6 +174,8 @@ export class SecureContext {
     readonly chooseConfig?: ServerConfig['chooseConfig'];
     readonly chooseAlpn?: ServerConfig['chooseAlpn'];
     readonly stapleOcsp?: ServerConfig['stapleOcsp'];
+    /** Of the server, for what this context leaves out. */
+    readonly limits?: Partial<Limits> | undefined;
     /** Of the server, for a context that has none of its own. */
     readonly fallback?: readonly Credential[] | undefined;
   }): ServerConfig {
@@ -182,6 +186,7 @@ export class SecureContext {
       clock,
       ...this.#names,
       ...rest,
+      limits: { ...rest.limits, ...this.options.limits },
       credentials,
       // As in Node, a server without a certificate starts, and refuses clients that need one.
       ...(credentials.length === 0 && rest.findPsk === undefined && { chooseCredential: () => undefined }),
@@ -213,6 +218,7 @@ export class SecureContext {
       alpn,
       rejectUnauthorized,
       postHandshakeAuth,
+      limits: this.options.limits,
       credentials: this.credentials,
       verifier: judgesItself ? base : clientVerifier(base, check, () => this.authorities),
     });

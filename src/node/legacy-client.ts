@@ -219,6 +219,7 @@ function infoOf(socket: nodeTls.TLSSocket, ocspResponse: Uint8Array | undefined)
     cipherSuiteName: socket.getCipher().standardName,
     group: name,
     signatureScheme: undefined,
+    peerSignatureScheme: undefined,
     serverName: (socket as { readonly servername?: string | false }).servername || undefined,
     alpn: alpnProtocol || undefined,
     resumed: socket.isSessionReused(),

@@ -14,7 +14,7 @@ export interface ServerSocketOptions extends Omit<TlsOptions, 'allowHalfOpen' | 
 const OWN = [
   ...['secureContext', 'cert', 'key', 'pfx', 'ca', 'verifyPeer', 'requestCert', 'rejectUnauthorized', 'ALPNProtocols'],
   ...['SNICallback', 'ALPNCallback', 'pskCallback', 'findPsk', 'tickets', 'numTickets', 'earlyData'],
-  'sessionIdContext',
+  ...['sessionIdContext', 'limits'],
 ] as const;
 /** Options of the socket itself, which say nothing about its TLS. */
 const OF_SOCKET: ReadonlySet<string> = new Set([

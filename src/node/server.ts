@@ -8,6 +8,7 @@ import type { TicketKeyRing } from '../tickets/index.ts';
 import { checkFunction, typeError, wrongType } from './argument.ts';
 import { contextFrom, givenContext, SecureContext, type SecureContextOptions } from './context.ts';
 import type { EarlyDataOutcome } from './early-data.ts';
+import { codedError } from './errors.ts';
 import { LegacyServer } from './legacy.ts';
 import { alpnNames, checkRange, MAX_TIMEOUT, refuseUnsupported } from './options.ts';
 import { ClusterMember, type ServerData, serverData } from './server-cluster.ts';
@@ -42,6 +43,11 @@ export interface TlsOptions extends SecureContextOptions, ServerOpts {
   readonly rejectUnauthorized?: boolean | undefined;
   /** Milliseconds. Default 120,000. */
   readonly handshakeTimeout?: number | undefined;
+  /**
+   * Handshakes under way at one time, 1 or more. When there are more, the oldest is broken off, with `tlsClientError`, code
+   * `ERR_TESSERA_TOO_MANY_HANDSHAKES`: a client in earnest is done long before. Old clients count until node:tls has them. Default 10,000.
+   */
+  readonly maxHandshakes?: number | undefined;
   /** Write to stderr what goes to and fro on every connection, for people. */
   readonly enableTrace?: boolean | undefined;
   /** Accept early data (0-RTT), which can be replayed. Default: off. */
@@ -128,6 +134,9 @@ class TlsServer extends Base implements SocketOwner {
   readonly #options: TlsOptions;
   readonly #alpn: readonly string[] | undefined;
   readonly #pausesSockets: boolean;
+  readonly #maxHandshakes: number;
+  /** Oldest first. */
+  readonly #handshakes = new Set<TLSSocket>();
   readonly #names = new ServerNames<SecureContext>();
   readonly #keys: ServerTicketKeys;
   readonly #legacy: LegacyServer | undefined;
@@ -152,6 +161,7 @@ class TlsServer extends Base implements SocketOwner {
     this.#socketOptions = { allowHalfOpen, highWaterMark, handshakeTimeout, enableTrace, deliverEarlyData };
     this.#options = options;
     this.#pausesSockets = options.pauseOnConnect === true;
+    this.#maxHandshakes = options.maxHandshakes ?? 10_000;
     this.#alpn = alpnNames(options.ALPNProtocols);
     if (options.ALPNProtocols) convertALPNProtocols(options.ALPNProtocols, this);
     this.ALPNCallback = options.ALPNCallback;
@@ -189,7 +199,19 @@ class TlsServer extends Base implements SocketOwner {
       socket.pause();
     }
     this.onAccept(socket, transport);
+    this.#handshakes.add(socket);
+    if (this.#handshakes.size > this.#maxHandshakes) this.#breakOffOldest();
   };
+
+  #breakOffOldest(): void {
+    const [oldest] = this.#handshakes;
+    const message = `more than ${this.#maxHandshakes} handshakes at one time, of which this is the oldest`;
+    this.onFailure(oldest!, codedError('ERR_TESSERA_TOO_MANY_HANDSHAKES', message));
+  }
+
+  onHandshakeOver(socket: TLSSocket): void {
+    this.#handshakes.delete(socket);
+  }
 
   /** For subclasses: our handshake on `transport` begins, which `socket` owns from now on. */
   protected onAccept(_socket: TLSSocket, _transport: Duplex): void {}
@@ -258,6 +280,7 @@ class TlsServer extends Base implements SocketOwner {
       findPsk: findPsk ?? (pskCallback && (() => undefined)),
       fallback: this.#context.credentials,
       stapleOcsp: ({ chain }) => askOcsp(this, chain, context.ownAuthorities),
+      limits: this.#options.limits,
       ...(this.#names.size > 0 && { chooseConfig: ({ serverName }) => this.#configFor(serverName) }),
     });
   }
@@ -479,6 +502,7 @@ function checkOptions(options: TlsOptions | null | undefined): TlsOptions {
     throw wrongType('options.handshakeTimeout', 'of type number', options.handshakeTimeout);
   }
   checkRange('handshakeTimeout', options.handshakeTimeout ?? undefined, 0, MAX_TIMEOUT);
+  checkRange('maxHandshakes', options.maxHandshakes, 1, Number.POSITIVE_INFINITY);
   for (const name of ['SNICallback', 'ALPNCallback', 'pskCallback'] as const)
     checkFunction(`options.${name}`, options[name]);
   if (options.pskIdentityHint && typeof options.pskIdentityHint !== 'string') {

@@ -195,6 +195,7 @@ const FAULT_REASONS: Partial<Record<PeerFault, number>> = {
   'certificate.required': SSL_REASON.PEER_DID_NOT_RETURN_A_CERTIFICATE,
   'certificate.not_trusted': SSL_REASON.CERTIFICATE_VERIFY_FAILED,
   'certificate.unparsable': SSL_REASON.BAD_CERTIFICATE,
+  'certificate.too_many': SSL_REASON.BAD_CERTIFICATE,
   'certificate.unsupported_key': SSL_REASON.UNKNOWN_CERTIFICATE_TYPE,
   'key_update.bad_value': SSL_REASON.BAD_KEY_UPDATE,
   'key_update.too_many': SSL_REASON.TOO_MANY_KEY_UPDATES,

@@ -94,3 +94,26 @@ test('every byte is handed on a bounded number of times, in fragments of one byt
   assert.equal(joiner.aligned, true);
   assert.ok(copied >= raw.length && copied <= 2 * raw.length, `${copied} bytes copied`);
 });
+
+test('a message that is announced only holds no memory for all of it', () => {
+  const real = Uint8Array;
+  let largest = 0;
+  const counting = new Proxy(real, {
+    construct(target, args: [number]) {
+      if (typeof args[0] === 'number') largest = Math.max(largest, args[0]);
+      return Reflect.construct(target, args);
+    },
+  });
+  const joiner = new HandshakeJoiner(limits);
+  const header = Uint8Array.of(11, 0x03, 0x0d, 0x40, 1); // 200,000 bytes
+  globalThis.Uint8Array = counting;
+  try {
+    joiner.push(header);
+    assert.equal(joiner.next(), undefined);
+  } finally {
+    globalThis.Uint8Array = real;
+  }
+  assert.ok(largest > 0 && largest < 20_000, `${largest} bytes`);
+  joiner.push(new Uint8Array(199_999));
+  assert.equal(joiner.next()!.body.length, 200_000);
+});

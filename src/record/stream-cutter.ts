@@ -1,8 +1,14 @@
+import { MAX_CIPHERTEXT_LENGTH, RECORD_HEADER_LENGTH } from './limits.ts';
+
+/** What is reserved for a unit that was announced only: a record, whole. For a longer one more is reserved as it comes. */
+const FIRST_LENGTH = RECORD_HEADER_LENGTH + MAX_CIPHERTEXT_LENGTH;
+
 /**
  * Cuts a stream of chunks into units that begin with a header of fixed length which tells the length of the whole.
  *
  * A unit that lies whole in one chunk comes out as a view on it. Otherwise its bytes are collected in an array of its own, so every
- * byte is copied at most twice however small the chunks are, and no chunk is held on to once `next()` has returned `undefined`.
+ * byte is copied less than three times on average, however small the chunks are, and no chunk is held on to once `next()` has returned `undefined`.
+ * What is reserved is in proportion to what came, and not to what a header announces.
  */
 export class StreamCutter {
   readonly #headerLength: number;
@@ -12,8 +18,10 @@ export class StreamCutter {
   #head = 0;
   /** Offset of the first unread byte in it. */
   #at = 0;
-  /** A unit being collected: first as long as the header, then as long as the header says. */
+  /** What there is of a unit being collected, and some room; never longer than the unit. */
   #unit: Uint8Array | undefined;
+  /** Of the whole unit; of its header until that is there. */
+  #unitLength = 0;
   #unitMeasured = false;
   #collected = 0;
   #buffered = 0;
@@ -54,9 +62,11 @@ export class StreamCutter {
           this.#buffered -= length;
           return chunk.subarray(at, at + length);
         }
-        this.#collect(new Uint8Array(length), measured);
+        this.#unit = new Uint8Array(Math.min(length, FIRST_LENGTH));
+        this.#unitLength = length;
+        this.#unitMeasured = measured;
       }
-      const unit = this.#fill(this.#unit!, chunk);
+      const unit = this.#fill(this.#unit, chunk);
       if (unit !== undefined) return unit;
     }
   }
@@ -70,29 +80,38 @@ export class StreamCutter {
     this.#buffered = 0;
   }
 
-  #collect(unit: Uint8Array, measured: boolean): void {
-    this.#unit = unit;
-    this.#unitMeasured = measured;
-  }
-
   /** Moves bytes of `chunk` into `unit`; the unit, when that makes it whole. */
   #fill(unit: Uint8Array, chunk: Uint8Array): Uint8Array | undefined {
-    const taken = Math.min(unit.length - this.#collected, chunk.length - this.#at);
-    unit.set(chunk.subarray(this.#at, this.#at + taken), this.#collected);
-    this.#collected += taken;
+    const taken = Math.min(this.#unitLength - this.#collected, chunk.length - this.#at);
+    const end = this.#collected + taken;
+    const whole = end > unit.length ? this.#grow(unit, Math.max(end, 4 * unit.length)) : unit;
+    whole.set(chunk.subarray(this.#at, this.#at + taken), this.#collected);
+    this.#collected = end;
     this.#advance(chunk, taken);
-    if (this.#collected < unit.length) return undefined;
+    if (end < this.#unitLength) return undefined;
     if (!this.#unitMeasured) {
-      const whole = new Uint8Array(this.#measure(unit, 0));
-      whole.set(unit);
-      this.#collect(whole, true);
-      if (this.#collected < whole.length) return undefined;
+      this.#unitMeasured = true;
+      this.#unitLength = this.#measure(whole, 0);
+      const measured = this.#grow(whole, FIRST_LENGTH);
+      if (end < this.#unitLength) return undefined;
+      return this.#finish(measured);
     }
-    const whole = this.#unit;
+    return this.#finish(whole);
+  }
+
+  /** Room for `length` bytes of the unit, if it has so many. */
+  #grow(unit: Uint8Array, length: number): Uint8Array {
+    const grown = new Uint8Array(Math.min(length, this.#unitLength));
+    grown.set(unit.subarray(0, this.#collected));
+    this.#unit = grown;
+    return grown;
+  }
+
+  #finish(unit: Uint8Array): Uint8Array {
     this.#buffered -= this.#collected;
     this.#unit = undefined;
     this.#collected = 0;
-    return whole;
+    return unit;
   }
 
   #advance(chunk: Uint8Array, length: number): void {

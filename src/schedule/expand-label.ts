@@ -90,7 +90,7 @@ function hkdfLabel(label: string, context: Uint8Array, length: number): Uint8Arr
 function labelVector(label: string): Uint8Array {
   const bytes = latin1(`?tls13 ${label}`);
   const length = bytes.length - 1;
-  if (length < 7 || length > 255) throw new RangeError(`a label of ${label.length} characters, allowed are 1 to 249`);
+  if (length > 255) throw new RangeError(`a label of ${label.length} characters, allowed are up to 249`);
   bytes[0] = length;
   return bytes;
 }

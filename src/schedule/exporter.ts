@@ -7,7 +7,7 @@ import { deriveSecret, expandLabel } from './expand-label.ts';
 /**
  * TLS-Exporter: keying material for the application out of exporter_secret or early_exporter_secret.
  *
- * `label` has 1 to 249 printable ASCII characters, `length` is 1 to 255 times the hash length (8160 or 12240 bytes); an absent
+ * `label` has at most 249 printable ASCII characters (the RFC wants one at least, other implementations take none), `length` is 1 to 255 times the hash length (8160 or 12240 bytes); an absent
  * `context` equals an empty one. Throws a {@link TlsUsageError} `exporter.bad_label` or `exporter.bad_length`.
  *
  * @spec rfc9846#section-7.5
@@ -19,8 +19,8 @@ export function exportKeyingMaterial(
   context: Uint8Array | undefined,
   length: number,
 ): Uint8Array {
-  if (!/^[ -~]{1,249}$/.test(label)) {
-    throw new TlsUsageError('exporter.bad_label', 'an exporter label has 1 to 249 printable ASCII characters');
+  if (!/^[ -~]{0,249}$/.test(label)) {
+    throw new TlsUsageError('exporter.bad_label', 'an exporter label has at most 249 printable ASCII characters');
   }
   const most = 255 * kdf.hashLength;
   if (!Number.isInteger(length) || length < 1 || length > most) {

@@ -58,6 +58,5 @@ test('what does not fit an HkdfLabel is refused', () => {
   const secret = new Uint8Array(32);
   assert.equal(expandLabel(kdf, secret, 'x'.repeat(249), new Uint8Array(255), 1).length, 1);
   assert.throws(() => expandLabel(kdf, secret, 'x'.repeat(250), new Uint8Array(0), 1), RangeError);
-  assert.throws(() => expandLabel(kdf, secret, '', new Uint8Array(0), 1), RangeError);
   assert.throws(() => expandLabel(kdf, secret, 'x', new Uint8Array(256), 1), RangeError);
 });

@@ -1,4 +1,4 @@
-import { copyOf } from '../bytes/index.ts';
+import { copyOf, hidden } from '../bytes/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { PeerIdentity } from '../peer-auth/index.ts';
 import { DecodeError, Reader } from '../wire/reader.ts';
@@ -50,8 +50,17 @@ export const TICKET_ID_LENGTH = 16;
  *   } Session;
  */
 
-const FLAG = { serverName: 1, alpn: 2, group: 4, authorizationError: 8, authorized: 16, chainTruncated: 32 } as const;
-const ALL_FLAGS = 63;
+const FLAG = {
+  serverName: 1,
+  alpn: 2,
+  group: 4,
+  authorizationError: 8,
+  authorized: 16,
+  chainTruncated: 32,
+  acrossNames: 64,
+} as const;
+/** Of both; `acrossNames` is a client's alone. */
+const TICKET_FLAGS = 63;
 const PSK_OFFSET = 2;
 
 /** What both sides of a session remember alike. */
@@ -60,6 +69,7 @@ interface Session {
   readonly alpn?: string;
   readonly group?: number;
   readonly maxEarlyDataSize: number;
+  readonly acrossNames?: true;
   readonly peer: PeerIdentity;
 }
 
@@ -106,11 +116,12 @@ export function decodeTicketState(encoded: Uint8Array): TicketState | undefined 
     const issuedAt = r.u64();
     const authenticatedAt = r.u64();
     const id = copyOf(r.bytes(TICKET_ID_LENGTH));
-    const { peer, ...session } = readSession(r);
+    const { peer, ...session } = readSession(r, TICKET_FLAGS);
     const identity = readText(r);
     const appData = copyOf(r.opaque(2, 0, MAX_TICKET_STATE_LENGTH));
     r.finish();
-    return { ...head, id, issuedAt, authenticatedAt, ...session, client: peer, ...(identity && { identity }), appData };
+    const state = { ...head, id, issuedAt, authenticatedAt, ...session, client: peer, appData };
+    return { ...state, psk: hidden(copyOf(head.psk)), ...(identity && { identity }) };
   } catch {
     return undefined;
   }
@@ -149,9 +160,10 @@ export function decodeClientTicket(encoded: Uint8Array): ClientTicket {
     const authenticatedAt = r.u64();
     const nonce = copyOf(r.opaque(1, 0, 0xff));
     const ticket = copyOf(r.opaque(2, 1, 0xffff));
-    const { peer, ...session } = readSession(r);
+    const { peer, ...session } = readSession(r, TICKET_FLAGS | FLAG.acrossNames);
     r.finish();
-    return { ...head, receivedAt, authenticatedAt, nonce, ticket, ...session, server: peer };
+    const psk = hidden(copyOf(head.psk));
+    return { ...head, psk, receivedAt, authenticatedAt, nonce, ticket, ...session, server: peer };
   } catch (error) {
     const reason = error instanceof DecodeError ? error.message : 'a text in it is not UTF-8';
     throw new TlsUsageError(
@@ -179,10 +191,11 @@ function finishWithPsk(w: Writer, psk: Uint8Array): Uint8Array {
   return encoded;
 }
 
+/** The PSK is in the memory of what is read: it is copied once everything else was found good, so that a refusal leaves no copy. */
 function readHead(r: Reader, version: number): Head {
   const found = r.u8();
   if (found !== version) throw new DecodeError(`version ${found}, known is ${version}`);
-  const psk = copyOf(r.opaque(1, 1, 0xff));
+  const psk = r.opaque(1, 1, 0xff);
   const cipherSuite = r.u16();
   const lifetimeSeconds = r.u32();
   if (lifetimeSeconds > MAX_TICKET_LIFETIME_SECONDS) throw new DecodeError('a lifetime of more than seven days');
@@ -197,7 +210,8 @@ function writeSession(w: Writer, session: Session): void {
       (group === undefined ? 0 : FLAG.group) |
       (peer.authorizationError === undefined ? 0 : FLAG.authorizationError) |
       (peer.authorized ? FLAG.authorized : 0) |
-      (peer.chainTruncated === true ? FLAG.chainTruncated : 0),
+      (peer.chainTruncated === true ? FLAG.chainTruncated : 0) |
+      (session.acrossNames === true ? FLAG.acrossNames : 0),
   );
   if (serverName !== undefined) w.opaque(2, text('serverName', serverName));
   if (alpn !== undefined) w.opaque(2, text('alpn', alpn));
@@ -209,15 +223,16 @@ function writeSession(w: Writer, session: Session): void {
   });
 }
 
-function readSession(r: Reader): Session {
+function readSession(r: Reader, known: number): Session {
   const flags = r.u8();
-  if ((flags & ~ALL_FLAGS) !== 0) throw new DecodeError('an unknown flag');
+  if ((flags & ~known) !== 0) throw new DecodeError('an unknown flag');
   const has = (flag: number): boolean => (flags & flag) !== 0;
   // The properties are evaluated in the order of the bytes.
   const optional = {
     ...(has(FLAG.serverName) && { serverName: readText(r) }),
     ...(has(FLAG.alpn) && { alpn: readText(r) }),
     ...(has(FLAG.group) && { group: r.u16() }),
+    ...(has(FLAG.acrossNames) && ({ acrossNames: true } as const)),
   };
   const error = has(FLAG.authorizationError) && { authorizationError: readText(r) };
   const maxEarlyDataSize = r.u32();

@@ -112,6 +112,8 @@ export interface ClientTicket {
   readonly group?: number;
   /** Bytes; 0: no early data. */
   readonly maxEarlyDataSize: number;
+  /** The server says that it resumes the ticket under any name its certificate has. This client offers it for its own name only. */
+  readonly acrossNames?: true;
   /** The server's identity as it was verified. Restored verbatim on resumption. */
   readonly server: PeerIdentity;
 }

@@ -16,6 +16,8 @@ export interface PresentedTicket {
   /** What the client says, modulo 2^32. It may say anything. */
   readonly claimedAgeMs: number;
   readonly serverName: string | undefined;
+  /** Code point of the session's cipher suite: this connection's has the same hash, but may be another. */
+  readonly cipherSuite: number;
   /** The application protocol of the session that the ticket is from. */
   readonly alpn: string | undefined;
   readonly client: PeerIdentity;

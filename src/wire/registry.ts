@@ -57,6 +57,7 @@ export const ExtensionType = {
   external_session_id: 56,
   quic_transport_parameters: 57,
   ticket_request: 58,
+  tls_flags: 62,
   ech_outer_extensions: 64768,
   encrypted_client_hello: 65037,
 } as const;
@@ -77,6 +78,7 @@ export const NamedGroup = {
   secp384r1: 0x0018,
   secp521r1: 0x0019,
   x25519: 0x001d,
+  MLKEM1024: 0x0202,
   X25519MLKEM768: 0x11ec,
 } as const;
 export type NamedGroupName = keyof typeof NamedGroup;
@@ -97,7 +99,20 @@ export const SignatureScheme = {
   rsa_pss_pss_sha256: 0x0809,
   rsa_pss_pss_sha384: 0x080a,
   rsa_pss_pss_sha512: 0x080b,
+  // Of clients only, whose keys can do no other: draft-ietf-tls-tls13-pkcs1.
+  rsa_pkcs1_sha256_legacy: 0x0420,
+  rsa_pkcs1_sha384_legacy: 0x0520,
+  rsa_pkcs1_sha512_legacy: 0x0620,
 } as const;
+/** PKCS#1: "not defined for use in signed TLS handshake messages" (rfc9846#section-4.3.3). */
+export function isForCertificatesOnly(scheme: number): boolean {
+  return (scheme & 0xff) === 0x01;
+}
+
+/** Never in a CertificateVerify of a server. */
+export function isForClientsOnly(scheme: number): boolean {
+  return (scheme & 0xff) === 0x20;
+}
 export type SignatureSchemeName = keyof typeof SignatureScheme;
 
 /** @spec rfc9846#section-4.3.9 */

@@ -51,7 +51,7 @@ describe('a client refuses a server that', () => {
       'server_hello.bad_session_id',
       'illegal_parameter',
     ],
-    ['compresses', serverHello({ legacyCompressionMethod: 1 }), 'server_hello.bad_compression', 'illegal_parameter'],
+    ['compresses', serverHello({ legacyCompressionMethod: 1 }), 'server_hello.bad_compression', 'decode_error'],
     [
       'takes a suite that was not offered',
       serverHello({ cipherSuite: 0x1304 }),
@@ -177,7 +177,7 @@ describe('a client refuses a server that', () => {
       'sends something that is no certificate',
       on('certificate', (m) => ({ ...m, entries: [{ certificate: Uint8Array.of(1, 2, 3), extensionTypes: [] }] })),
       'certificate.unparsable',
-      'bad_certificate',
+      'decode_error',
     ],
     [
       'signs with PKCS#1',

@@ -179,6 +179,7 @@ describe('verdicts of the application', () => {
         authenticatedAt: state.issuedAt,
         ageMs: 1_500,
         claimedAgeMs: 1_500,
+        cipherSuite: 0x1301,
         serverName: 'localhost',
         alpn: 'h2',
         client: { chain: [identity.certificate], authorized: true },

@@ -12,6 +12,8 @@ import {
 } from '../../wire/index.ts';
 import type { ClientConfig } from '../config.ts';
 import { ask, isPromise, type Next } from '../context.ts';
+import { greaseValue } from '../grease.ts';
+import { acceptedSchemes } from '../own-certificate.ts';
 import { hashOfSuite } from '../suites.ts';
 import { earlyDataSuite, startEarlyData } from './early-data.ts';
 import { readyPsks, usableTickets } from './offered-psks.ts';
@@ -51,6 +53,7 @@ export function startClient(cx: ClientContext): Next<ClientState> {
 
 /** The groups to send a share for: our first ones, and the one this server chose last time, which saves a HelloRetryRequest. */
 function sharedGroups(config: ClientConfig, tickets: readonly ClientTicket[]): readonly KeyExchange[] {
+  if (config.keyShares !== undefined) return config.keyShares;
   const first = config.groups.slice(0, config.keyShareCount);
   const known = config.groups.find((group) => group.id === tickets[0]?.group);
   return known === undefined || first.includes(known) ? first : [...first, known];
@@ -68,19 +71,20 @@ interface Grease {
   readonly suite: number;
   readonly group: number;
   readonly version: number;
+  readonly scheme: number;
   readonly extension: number;
   readonly lastExtension: number;
 }
 
 function greaseValues(config: ClientConfig): Grease {
-  const random = config.crypto.random(5);
-  const value = (i: number): number => ((random[i]! & 0xf0) | 0x0a) * 0x0101;
-  const extension = value(3);
-  const last = value(4);
+  const value = (): number => greaseValue(config.crypto);
+  const extension = value();
+  const last = value();
   return {
-    suite: value(0),
-    group: value(1),
-    version: value(2),
+    suite: value(),
+    group: value(),
+    version: value(),
+    scheme: value(),
     extension,
     lastExtension: last === extension ? last ^ 0x1010 : last,
   };
@@ -93,16 +97,16 @@ function baseExtensions(
   earlyData: boolean,
 ): ClientHelloExtensions {
   const greaseShare = grease ? [{ group: grease.group, keyExchange: Uint8Array.of(0) }] : [];
-  const schemes = config.signatureSchemes;
+  const greaseScheme = grease ? [grease.scheme] : [];
   return {
     ...(options.serverName !== undefined &&
       options.sendServerName !== false &&
       isDnsName(options.serverName) && { serverName: options.serverName.replace(/\.$/, '') }),
     ...((options.requestOcsp ?? config.requestOcsp) && { statusRequest: true }),
     supportedGroups: [...(grease ? [grease.group] : []), ...config.groups.map((g) => g.id)],
-    signatureAlgorithms: schemes,
+    signatureAlgorithms: [...greaseScheme, ...config.signatureSchemes],
     ...(config.certificateSignatureSchemes.length > 0 && {
-      signatureAlgorithmsCert: [...schemes, ...config.certificateSignatureSchemes],
+      signatureAlgorithmsCert: [...greaseScheme, ...acceptedSchemes(config)],
     }),
     ...(config.alpn.length > 0 && { alpn: config.alpn }),
     ...(config.certificateAuthorities.length > 0 && { certificateAuthorities: config.certificateAuthorities }),

@@ -1,7 +1,9 @@
 import { peerFault } from '../../errors/index.ts';
 import { EarlyStage, trafficKeys } from '../../schedule/index.ts';
 import type { ClientTicket } from '../../tickets/index.ts';
+import { encodeHandshakeMessage } from '../../wire/index.ts';
 import type { ClientConfig, Suite } from '../config.ts';
+import type { Output } from '../context.ts';
 import type { EarlyDataDecline } from '../events.ts';
 import { logSecret } from '../key-log.ts';
 import type { ClientContext, ClientHandshake, Offer } from './states.ts';
@@ -43,7 +45,7 @@ export function startEarlyData(offer: Offer, suite: Suite, { config, out }: Clie
  *
  * @spec rfc9846#section-4.3.10
  */
-export function judgeAnswer(handshake: ClientHandshake): EarlyDataDecline | undefined {
+export function judgeAnswer(handshake: ClientHandshake, out: Output): EarlyDataDecline | undefined {
   const { offer, resumedFrom, suite, alpn, earlyDataAccepted } = handshake;
   const ticket = offer.tickets[0]!;
   const mismatch: EarlyDataDecline | undefined =
@@ -58,6 +60,10 @@ export function judgeAnswer(handshake: ClientHandshake): EarlyDataDecline | unde
             : undefined;
   if (!earlyDataAccepted) return mismatch ?? 'declined_by_server';
   // "If the server supplies an early_data extension, the client MUST verify that the server's selected_identity is 0" (rfc9846#section-4.3.11).
-  if (mismatch !== undefined) throw peerFault('encrypted_extensions.bad_early_data', mismatch);
+  if (mismatch !== undefined) {
+    // A server that takes early data reads nothing else, not even our alert, before its end.
+    out.send(encodeHandshakeMessage({ type: 'end_of_early_data' }));
+    throw peerFault('encrypted_extensions.bad_early_data', mismatch);
+  }
   return undefined;
 }

@@ -24,7 +24,7 @@ export function onEncryptedExtensions(
   const { resumedFrom, pskIdentity, offer } = handshake;
   const earlyDataAccepted = message.extensions.earlyData === true;
   const next = { ...handshake, alpn, expectedTickets, earlyDataAccepted };
-  if (offer.hello.extensions.earlyData) out.earlyDataDecided(judgeAnswer(next));
+  if (offer.hello.extensions.earlyData) out.earlyDataDecided(judgeAnswer(next, out));
   if (resumedFrom === undefined && pskIdentity === undefined)
     return { at: 'expect_certificate_or_request', handshake: next };
   const identity = resumedFrom?.server ?? { chain: [], authorized: true };

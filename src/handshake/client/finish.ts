@@ -96,6 +96,7 @@ function connect(
       cipherSuiteName: suite.name,
       group: group?.name,
       signatureScheme: server.signatureScheme,
+      peerSignatureScheme: server.signatureScheme,
       serverName: options.serverName,
       alpn: handshake.alpn,
       resumed: resumedFrom !== undefined,

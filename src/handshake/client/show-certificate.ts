@@ -5,7 +5,7 @@ import { type CertificateRequest, encodeHandshakeMessage } from '../../wire/inde
 import { packCertificate } from '../certificate-compression.ts';
 import type { ClientConfig } from '../config.ts';
 import { ask, holding, type Next } from '../context.ts';
-import { certificateMessage, chooseScheme, encodeCertificate } from '../own-certificate.ts';
+import { certificateMessage, checkSignature, chooseScheme, encodeCertificate, fits } from '../own-certificate.ts';
 
 /**
  * Certificate and CertificateVerify with the first certificate whose key the server accepts, or a Certificate without any.
@@ -25,7 +25,7 @@ export function showCertificate<S>(
   const info = { signatureSchemes, certificateAuthorities: request.extensions.certificateAuthorities ?? [] };
   const show = (chosen: Credential | undefined): Next<S> => {
     const candidates = chosen ? [chosen] : config.credentials;
-    const credential = candidates.find((c) => chooseScheme(c, signatureSchemes) !== undefined);
+    const credential = candidates.find((c) => fits('client', c, info));
     const staple = request.extensions.statusRequest ? credential?.ocspResponse : undefined;
     // During the handshake the context is empty, so that the message can be kept; later it is another each time.
     const message =
@@ -34,10 +34,10 @@ export function showCertificate<S>(
         : encodeCertificate(credential, staple, request.context);
     send(packCertificate(message, request.extensions.compressCertificate, config).message);
     if (credential === undefined) return then();
-    const algorithm = chooseScheme(credential, signatureSchemes)!;
+    const algorithm = chooseScheme('client', credential, signatureSchemes)!;
     const signed = credential.signer.sign(algorithm, signatureInput('client', transcript.hash()));
     const prove = (signature: Uint8Array): Next<S> => {
-      send(encodeHandshakeMessage({ type: 'certificate_verify', algorithm, signature }));
+      send(encodeHandshakeMessage({ type: 'certificate_verify', algorithm, signature: checkSignature(signature) }));
       return then();
     };
     return ask('sign', signed, prove, holds);

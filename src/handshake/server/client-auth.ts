@@ -3,6 +3,7 @@ import type { Certificate, CertificateRequest, CertificateVerify, CompressedCert
 import { unpackCertificate } from '../certificate-compression.ts';
 import type { ServerConfig } from '../config.ts';
 import type { Next, Received } from '../context.ts';
+import { acceptedSchemes } from '../own-certificate.ts';
 import { checkCertificateVerify, judgeCertificate } from '../peer-certificate.ts';
 import type { ServerContext, ServerState, ServerStateAt } from './states.ts';
 
@@ -15,7 +16,7 @@ export function certificateRequest(config: ServerConfig, context: Uint8Array): C
     extensions: {
       signatureAlgorithms: signatureSchemes,
       ...(certificateSignatureSchemes.length > 0 && {
-        signatureAlgorithmsCert: [...signatureSchemes, ...certificateSignatureSchemes],
+        signatureAlgorithmsCert: acceptedSchemes(config),
       }),
       ...(verifier?.authorities?.length && { certificateAuthorities: verifier.authorities }),
       ...(certificateCompression.length > 0 && { compressCertificate: certificateCompression.map(({ id }) => id) }),
@@ -71,6 +72,6 @@ export function onCertificateVerify(
 ): Next<ServerState> {
   return checkCertificateVerify(message, 'client', shown.key, flight.transcript.hash(), config, () => {
     flight.transcript.add(message.raw);
-    return { at: 'expect_finished', flight, client: shown.identity };
+    return { at: 'expect_finished', flight, client: shown.identity, clientSignatureScheme: message.algorithm };
   });
 }

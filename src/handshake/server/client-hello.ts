@@ -1,4 +1,4 @@
-import { equal } from '../../bytes/index.ts';
+import { equalConstantTime } from '../../bytes/index.ts';
 import type { Credential } from '../../crypto/index.ts';
 import { peerFault, TlsUsageError } from '../../errors/index.ts';
 import { type EarlyStage, Transcript } from '../../schedule/index.ts';
@@ -22,6 +22,9 @@ import type { Retry, ServerContext, ServerState, ServerStateAt } from './states.
 /** How long `stapleOcsp` may keep a client waiting: an OCSP responder is asked over the network. Needs a clock with `after`. */
 const OCSP_DEADLINE_MS = 5_000;
 
+/** Of DNS (rfc1035#section-2.3.4). What is longer names nobody, and would be kept as long as the connection. */
+const MAX_SERVER_NAME_LENGTH = 255;
+
 type Go = Extract<Decision, { kind: 'go' }>;
 
 /** The first ClientHello: whose is it? */
@@ -31,6 +34,9 @@ export function onClientHello(
   cx: ServerContext,
 ): Next<ServerState> {
   const { chooseConfig } = cx.config;
+  const { serverName = '' } = hello.extensions;
+  if (serverName.length > MAX_SERVER_NAME_LENGTH)
+    throw peerFault('client_hello.unrecognized_name', `a name of ${serverName.length} bytes`);
   if (chooseConfig === undefined) return onFirstHello(hello, cx);
   return ask('chooseConfig', chooseConfig(helloInfo(hello)), (config) => {
     if (config !== undefined) {
@@ -65,8 +71,12 @@ export function onSecondClientHello(
   if (hello.extensions.earlyData) throw peerFault('client_hello.changed_after_retry', 'early_data');
   if (!hello.cipherSuites.includes(retry.suite.id))
     throw peerFault('client_hello.changed_after_retry', `${retry.suite.name} is not offered any more`);
+  // "Optionally removing any PSKs which are incompatible with the server's indicated cipher suite": those have binders of another length.
+  const { hashLength } = cx.config.crypto.kdf(retry.suite.hash);
+  const mustStay = retry.firstHello?.extensions.preSharedKey?.binders.some(({ length }) => length === hashLength);
+  if (mustStay && !hello.extensions.preSharedKey) throw peerFault('client_hello.missing_extension', 'pre_shared_key');
   const cookie = hello.extensions.cookie;
-  if (retry.cookie !== undefined && !(cookie && equal(cookie, retry.cookie)))
+  if (retry.cookie !== undefined && !(cookie && equalConstantTime(cookie, retry.cookie)))
     throw peerFault('client_hello.bad_cookie');
   const shares = hello.extensions.keyShare ?? [];
   if (decision.kind === 'retry' || shares.length !== 1 || shares[0]!.group !== retry.group) {
@@ -119,7 +129,12 @@ function withAlpn(
   const choice = config.chooseAlpn ? config.chooseAlpn(helloInfo(hello)) : chooseAlpn(config.alpn, offered);
   const check = (alpn: string | null | undefined): Next<ServerState> => {
     if (alpn === null) return then(undefined);
-    if (alpn === undefined || !offered.includes(alpn))
+    if (alpn !== undefined && !offered.includes(alpn))
+      throw new TlsUsageError(
+        'alpn.not_offered',
+        `chooseAlpn answered ${JSON.stringify(alpn)}, which the client does not offer`,
+      );
+    if (alpn === undefined)
       throw peerFault('client_hello.no_application_protocol', `the client offers ${offered.join(', ')}`);
     return then(alpn);
   };

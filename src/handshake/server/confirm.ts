@@ -114,6 +114,7 @@ function presented(ticket: TicketState, attempt: Attempt, now: number): Presente
     issuedAt: ticket.issuedAt,
     authenticatedAt: ticket.authenticatedAt,
     ...ages(ticket, attempt, now),
+    cipherSuite: ticket.cipherSuite,
     serverName: ticket.serverName,
     alpn: ticket.alpn,
     client: ticket.client,

@@ -12,7 +12,7 @@ import type { ServerContext, ServerState, ServerStateAt } from './states.ts';
  * @spec rfc9846#section-4.5.3
  */
 export function onFinished(
-  { flight, client }: ServerStateAt<'expect_finished'>,
+  { flight, client, clientSignatureScheme }: ServerStateAt<'expect_finished'>,
   message: Received<Finished>,
   cx: ServerContext,
 ): ServerState {
@@ -49,6 +49,7 @@ export function onFinished(
       cipherSuiteName: suite.name,
       group: flight.group?.name,
       signatureScheme: flight.signatureScheme,
+      peerSignatureScheme: clientSignatureScheme,
       serverName: flight.serverName,
       alpn: flight.alpn,
       resumed: resumedFrom !== undefined,

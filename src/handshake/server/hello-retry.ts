@@ -1,7 +1,7 @@
 import { peerFault } from '../../errors/index.ts';
 import { messageHash, Transcript } from '../../schedule/index.ts';
 import { type ClientHello, encodeHandshakeMessage, ProtocolVersion, Reader, Writer } from '../../wire/index.ts';
-import type { Suite } from '../config.ts';
+import type { ServerConfig, Suite } from '../config.ts';
 import type { Received } from '../context.ts';
 import type { Decision } from './negotiate.ts';
 import type { Retry, ServerContext, ServerState } from './states.ts';
@@ -25,7 +25,7 @@ export function sendHelloRetryRequest(
   const request = encodeHelloRetryRequest(hello, suite.id, group.id, cookie);
   transcript.add(request);
   out.send(request);
-  if (hello.legacySessionId.length > 0) out.sendChangeCipherSpec();
+  if (wantsChangeCipherSpec(hello, config)) out.sendChangeCipherSpec();
   if (hello.extensions.earlyData) {
     out.skipEarlyData(true, config.earlyData?.maxSize ?? 0);
     out.earlyDataDecided('hello_retry_request');
@@ -55,6 +55,11 @@ export function openRetryCookie(hello: Received<ClientHello>, { config }: Server
   transcript.add(messageHash(firstHelloHash));
   transcript.add(encodeHelloRetryRequest(hello, suite.id, group, cookie));
   return { suite, group, cookie, transcript, firstHello: undefined };
+}
+
+/** "If the client sends a non-empty session ID, the server MUST send the change_cipher_spec"; else it may (rfc9846#appendix-E.4). */
+export function wantsChangeCipherSpec({ legacySessionId }: ClientHello, config: ServerConfig): boolean {
+  return legacySessionId.length > 0 || config.middleboxCompatibility;
 }
 
 function cookieContent(suite: Suite, group: number, firstHelloHash: Uint8Array): Uint8Array {

@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../../bytes/index.ts';
+import { fromHex, hidden, toHex } from '../../bytes/index.ts';
 import type { CryptoProvider, MaybePromise } from '../../crypto/index.ts';
 import type { PeerIdentity } from '../../peer-auth/index.ts';
 import { ticketPsk } from '../../schedule/index.ts';
@@ -19,6 +19,7 @@ import {
 import { encodeHandshakeMessage, Reader, Writer } from '../../wire/index.ts';
 import { isPromise } from '../context.ts';
 import type { ConnectionInfo } from '../events.ts';
+import { greaseValue } from '../grease.ts';
 import { planTickets } from './plan.ts';
 import type { ServerConnected, ServerContext } from './states.ts';
 
@@ -135,7 +136,7 @@ function issueTicket(state: ServerConnected, handle: IssuedTicket, cx: ServerCon
   const identity = tickets.identity ?? identityOf(state.info, config.crypto);
   const ticketState: TicketState = {
     id: fromHex(handle.id),
-    psk: ticketPsk(state.kdf, state.resumptionSecret, nonce),
+    psk: hidden(ticketPsk(state.kdf, state.resumptionSecret, nonce)),
     cipherSuite: state.info.cipherSuite,
     issuedAt: now,
     authenticatedAt: state.info.authenticatedAt,
@@ -166,6 +167,8 @@ function issueTicket(state: ServerConnected, handle: IssuedTicket, cx: ServerCon
           nonce,
           ticket,
           ...(maxEarlyDataSize > 0 && { maxEarlyDataSize }),
+          ...(config.tickets.acrossNames && { acrossNames: true }),
+          ...(config.grease && { otherExtensions: [{ type: greaseValue(config.crypto), data: new Uint8Array(0) }] }),
         }),
       );
       handle.sealed(now, lifetimeSeconds);

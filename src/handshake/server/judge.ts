@@ -25,7 +25,8 @@ export function judge(
   if (now - ticket.authenticatedAt >= config.reauthenticateAfterSeconds * 1000) return 'chain_too_old';
   if (ticket.issuedAt > now + CLOCK_SKEW_MS) return 'issued_in_the_future';
   // Another name may mean another certificate, another tenant: what the ticket authenticated does not hold there.
-  if (ticket.serverName?.toLowerCase() !== hello.extensions.serverName?.toLowerCase()) return 'server_name_mismatch';
+  const isOtherName = ticket.serverName?.toLowerCase() !== hello.extensions.serverName?.toLowerCase();
+  if (isOtherName && !config.tickets.acrossNames) return 'server_name_mismatch';
   if (!isGoodEnough(ticket, config)) return 'client_certificate_required';
   return suite;
 }

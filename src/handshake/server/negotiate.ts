@@ -10,7 +10,7 @@ import {
   PskKeyExchangeMode,
 } from '../../wire/index.ts';
 import type { ClientHelloInfo, ServerConfig, Suite } from '../config.ts';
-import { chooseScheme } from '../own-certificate.ts';
+import { fits } from '../own-certificate.ts';
 
 /** What the server makes of a ClientHello, before tickets are opened and certificates chosen. Pure: same offer, same decision. */
 export type Decision =
@@ -125,7 +125,7 @@ export function helloInfo(hello: ClientHello): ClientHelloInfo {
 
 /** The first credential for the server name whose key makes a signature the client accepts; without a match by name, any. */
 export function chooseCredential(credentials: readonly Credential[], info: ClientHelloInfo): Credential | undefined {
-  const usable = credentials.filter((c) => chooseScheme(c, info.signatureSchemes) !== undefined);
+  const usable = credentials.filter((c) => fits('server', c, info));
   const name = info.serverName?.toLowerCase();
   return (name !== undefined && usable.find((c) => c.names.some((pattern) => covers(pattern, name)))) || usable[0];
 }

@@ -7,10 +7,11 @@ import type { EarlyDataRequest, ServerConfig } from '../config.ts';
 import { ask, holding, type Next, type Received } from '../context.ts';
 import { exchangeKeys } from '../key-exchange.ts';
 import { logSecret } from '../key-log.ts';
-import { acceptedSchemes, certificateMessage, chooseScheme } from '../own-certificate.ts';
+import { acceptedSchemes, certificateMessage, checkSignature, chooseScheme } from '../own-certificate.ts';
 import { certificateRequest } from './client-auth.ts';
 import type { Authentication } from './client-hello.ts';
 import { acceptEarlyData } from './early-data.ts';
+import { wantsChangeCipherSpec } from './hello-retry.ts';
 import type { Decision } from './negotiate.ts';
 import { ticketsToExpect } from './plan.ts';
 import type { Retry, ServerContext, ServerFlight, ServerState } from './states.ts';
@@ -82,7 +83,7 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
     },
   });
   // "The server's dummy change_cipher_spec follows its first handshake message" (rfc9846#appendix-E.4).
-  if (hello.legacySessionId.length > 0 && plan.retry === undefined) out.sendChangeCipherSpec();
+  if (wantsChangeCipherSpec(hello, config) && plan.retry === undefined) out.sendChangeCipherSpec();
 
   const stage = early.next(sharedSecret);
   sharedSecret?.fill(0);
@@ -113,7 +114,9 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
     type: 'encrypted_extensions',
     extensionTypes: [],
     extensions: {
-      ...(hello.extensions.serverName !== undefined && !redeemed && { serverName: true }),
+      ...(hello.extensions.serverName !== undefined &&
+        !redeemed &&
+        config.acknowledgeServerName && { serverName: true }),
       ...(plan.alpn !== undefined && { alpn: plan.alpn }),
       ...(hello.extensions.recordSizeLimit !== undefined &&
         config.recordSizeLimit !== undefined && { recordSizeLimit: config.recordSizeLimit }),
@@ -167,10 +170,10 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
   const certificate = certificateMessage(credential, ocspResponse);
   const { message, compression } = packCertificate(certificate, hello.extensions.compressCertificate, config);
   send(message);
-  const algorithm = chooseScheme(credential, hello.extensions.signatureAlgorithms!)!;
+  const algorithm = chooseScheme('server', credential, hello.extensions.signatureAlgorithms!)!;
   const secrets = [stage, clientHandshakeSecret, serverHandshakeSecret];
   const prove = (signature: Uint8Array): ServerState => {
-    send({ type: 'certificate_verify', algorithm, signature });
+    send({ type: 'certificate_verify', algorithm, signature: checkSignature(signature) });
     return finish(algorithm, compression);
   };
   return holding(secrets, () =>

@@ -27,7 +27,13 @@ export type ServerState =
   | { readonly at: 'expect_end_of_early_data'; readonly flight: ServerFlight; readonly client: PeerIdentity }
   | { readonly at: 'expect_certificate'; readonly flight: ServerFlight }
   | { readonly at: 'expect_certificate_verify'; readonly flight: ServerFlight; readonly shown: ShownCertificate }
-  | { readonly at: 'expect_finished'; readonly flight: ServerFlight; readonly client: PeerIdentity }
+  | {
+      readonly at: 'expect_finished';
+      readonly flight: ServerFlight;
+      readonly client: PeerIdentity;
+      /** Of its CertificateVerify, if there was one. */
+      readonly clientSignatureScheme?: number;
+    }
   | ServerConnected
   // After the handshake, between the messages of one answer, which nothing may interrupt (rfc9846#section-4.7.2).
   | {

@@ -5,7 +5,7 @@ import { concat, toHex } from '../../bytes/index.ts';
 import { InvalidPublicValue, type KeyExchange } from '../../crypto/index.ts';
 import { NamedGroup } from '../../wire/registry.ts';
 import { hybrid, keyExchange, type SyncKeyExchange } from './key-exchange.ts';
-import { loadOnce, mlKem768, portableMlKem } from './ml-kem.ts';
+import { loadOnce, ML_KEM_768, mlKem768, portableMlKem } from './ml-kem.ts';
 
 /** Client's and server's share in bytes, and the secret. */
 const SIZES: Readonly<Record<keyof typeof NamedGroup, readonly [number, number, number]>> = {
@@ -14,6 +14,7 @@ const SIZES: Readonly<Record<keyof typeof NamedGroup, readonly [number, number, 
   secp384r1: [97, 97, 48],
   secp521r1: [133, 133, 66],
   X25519MLKEM768: [1216, 1120, 64],
+  MLKEM1024: [1568, 1568, 32],
 };
 
 function get(group: number): KeyExchange {
@@ -95,7 +96,10 @@ test('x25519: public values of small order are invalid', async () => {
 });
 
 test('X25519MLKEM768: the native and the portable ML-KEM understand each other', async () => {
-  const portable = hybrid(get(NamedGroup.x25519) as SyncKeyExchange, loadOnce(portableMlKem));
+  const portable = hybrid(
+    get(NamedGroup.x25519) as SyncKeyExchange,
+    loadOnce(() => portableMlKem(ML_KEM_768)),
+  );
   const standard = get(NamedGroup.X25519MLKEM768);
   for (const [client, server] of [
     [portable, standard],
@@ -108,7 +112,10 @@ test('X25519MLKEM768: the native and the portable ML-KEM understand each other',
 });
 
 test('X25519MLKEM768: a coefficient above the modulus and a bad X25519 part are invalid', async () => {
-  const portable = hybrid(get(NamedGroup.x25519) as SyncKeyExchange, loadOnce(portableMlKem));
+  const portable = hybrid(
+    get(NamedGroup.x25519) as SyncKeyExchange,
+    loadOnce(() => portableMlKem(ML_KEM_768)),
+  );
   for (const exchange of [get(NamedGroup.X25519MLKEM768), portable]) {
     const share = await exchange.generate();
     const unreduced = share.publicValue.slice();

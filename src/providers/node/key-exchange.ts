@@ -3,7 +3,7 @@ import { concat } from '../../bytes/index.ts';
 import { InvalidPublicValue, type KeyExchange, type MaybePromise } from '../../crypto/index.ts';
 import { NamedGroup } from '../../wire/registry.ts';
 import { plain } from './hash.ts';
-import { CIPHERTEXT_LENGTH, ENCAPSULATION_KEY_LENGTH, type MlKem, mlKem768 } from './ml-kem.ts';
+import { ML_KEM_768, ML_KEM_1024, type MlKem, mlKem768, mlKem1024 } from './ml-kem.ts';
 
 const X25519_LENGTH = 32;
 
@@ -128,6 +128,7 @@ function then<A, B>(value: MaybePromise<A>, use: (value: A) => B): MaybePromise<
  */
 export function hybrid(ecdh: SyncKeyExchange, mlKem: () => MaybePromise<MlKem>): KeyExchange {
   const name = 'X25519MLKEM768';
+  const { ciphertextLength, encapsulationKeyLength } = ML_KEM_768;
   return {
     name,
     id: NamedGroup.X25519MLKEM768,
@@ -138,22 +139,51 @@ export function hybrid(ecdh: SyncKeyExchange, mlKem: () => MaybePromise<MlKem>):
         return {
           publicValue: concat(kemKey.encapsulationKey, ecdhShare.publicValue),
           derive(peer: Uint8Array) {
-            checkLength(name, peer, CIPHERTEXT_LENGTH + X25519_LENGTH);
-            const ecdhSecret = ecdhShare.derive(peer.subarray(CIPHERTEXT_LENGTH));
-            return joined(kemKey.decapsulate(peer.subarray(0, CIPHERTEXT_LENGTH)), ecdhSecret);
+            checkLength(name, peer, ciphertextLength + X25519_LENGTH);
+            const ecdhSecret = ecdhShare.derive(peer.subarray(ciphertextLength));
+            return joined(kemKey.decapsulate(peer.subarray(0, ciphertextLength)), ecdhSecret);
           },
         };
       });
     },
     encapsulate(peer) {
-      checkLength(name, peer, ENCAPSULATION_KEY_LENGTH + X25519_LENGTH);
+      checkLength(name, peer, encapsulationKeyLength + X25519_LENGTH);
       return then(mlKem(), (kem) => {
-        const { ciphertext, sharedSecret } = kem.encapsulate(peer.subarray(0, ENCAPSULATION_KEY_LENGTH));
-        const answer = ecdh.encapsulate(peer.subarray(ENCAPSULATION_KEY_LENGTH));
+        const { ciphertext, sharedSecret } = kem.encapsulate(peer.subarray(0, encapsulationKeyLength));
+        const answer = ecdh.encapsulate(peer.subarray(encapsulationKeyLength));
         return {
           publicValue: concat(ciphertext, answer.publicValue),
           sharedSecret: joined(sharedSecret, answer.sharedSecret),
         };
+      });
+    },
+  };
+}
+
+/** MLKEM1024 alone (draft-ietf-tls-mlkem). Not among the defaults: should ML-KEM fall, nothing else protects the connection. */
+export function mlKem1024Alone(mlKem: () => MaybePromise<MlKem>): KeyExchange {
+  const name = 'MLKEM1024';
+  const { ciphertextLength, encapsulationKeyLength } = ML_KEM_1024;
+  return {
+    name,
+    id: NamedGroup.MLKEM1024,
+    generate() {
+      return then(mlKem(), (kem) => {
+        const { encapsulationKey, decapsulate } = kem.generate();
+        return {
+          publicValue: encapsulationKey,
+          derive(peer: Uint8Array) {
+            checkLength(name, peer, ciphertextLength);
+            return decapsulate(peer);
+          },
+        };
+      });
+    },
+    encapsulate(peer) {
+      checkLength(name, peer, encapsulationKeyLength);
+      return then(mlKem(), (kem) => {
+        const { ciphertext, sharedSecret } = kem.encapsulate(peer);
+        return { publicValue: ciphertext, sharedSecret };
       });
     },
   };
@@ -176,6 +206,7 @@ const EXCHANGES: ReadonlyMap<number, KeyExchange> = new Map(
     nistCurve('secp384r1'),
     nistCurve('secp521r1'),
     hybrid(nodeX25519, mlKem768),
+    mlKem1024Alone(mlKem1024),
   ].map((exchange) => [exchange.id, exchange]),
 );
 

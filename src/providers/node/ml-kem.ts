@@ -3,11 +3,29 @@ import { concat, fromHex } from '../../bytes/index.ts';
 import { InvalidPublicValue, type MaybePromise } from '../../crypto/index.ts';
 import { plain } from './hash.ts';
 
-/** Sizes of ML-KEM-768 in bytes (FIPS 203, table 3). */
-export const ENCAPSULATION_KEY_LENGTH = 1184;
-export const CIPHERTEXT_LENGTH = 1088;
+/** A parameter set of ML-KEM, with sizes in bytes (FIPS 203, table 3). */
+export interface MlKemSet {
+  readonly name: 'ml-kem-768' | 'ml-kem-1024';
+  readonly encapsulationKeyLength: number;
+  readonly ciphertextLength: number;
+  /** SubjectPublicKeyInfo up to the key itself (RFC 9935). Node before 24.15 reads no raw keys. */
+  readonly spkiPrefix: Uint8Array;
+}
 
-/** ML-KEM-768. Callers check the lengths. */
+export const ML_KEM_768: MlKemSet = {
+  name: 'ml-kem-768',
+  encapsulationKeyLength: 1184,
+  ciphertextLength: 1088,
+  spkiPrefix: fromHex('308204b2300b0609608648016503040402038204a100'),
+};
+export const ML_KEM_1024: MlKemSet = {
+  name: 'ml-kem-1024',
+  encapsulationKeyLength: 1568,
+  ciphertextLength: 1568,
+  spkiPrefix: fromHex('30820632300b06096086480165030404030382062100'),
+};
+
+/** ML-KEM of one parameter set. Callers check the lengths. */
 export interface MlKem {
   generate(): MlKemKey;
   /** Throws {@link InvalidPublicValue} when `key` fails the modulus check of FIPS 203, section 7.2. */
@@ -19,13 +37,10 @@ export interface MlKemKey {
   decapsulate(ciphertext: Uint8Array): Uint8Array;
 }
 
-/** SubjectPublicKeyInfo of ML-KEM-768 up to the key itself (RFC 9935). Node before 24.15 reads no raw keys. */
-const SPKI_PREFIX: Uint8Array = fromHex('308204b2300b0609608648016503040402038204a100');
-
 /** What Node has from version 24.7 on, and the declarations of version 20 do not know. */
 interface NativeMlKem {
   generateKeyPairSync(
-    type: 'ml-kem-768',
+    type: MlKemSet['name'],
     options: { readonly publicKeyEncoding: { readonly type: 'spki'; readonly format: 'der' } },
   ): { readonly publicKey: Buffer; readonly privateKey: crypto.KeyObject };
   encapsulate(key: crypto.KeyObject): { readonly ciphertext: Buffer; readonly sharedKey: Buffer };
@@ -35,29 +50,29 @@ interface NativeMlKem {
 /** Encoded as the key is made: exporting it afterwards can hang, as X25519 in key-exchange.ts says. */
 const AS_SPKI = { publicKeyEncoding: { type: 'spki', format: 'der' } } as const;
 
-function nativeMlKem(): MlKem | undefined {
+function nativeMlKem({ name, spkiPrefix }: MlKemSet): MlKem | undefined {
   const native = crypto as unknown as NativeMlKem & { readonly encapsulate: unknown };
   if (native.encapsulate === undefined) return undefined;
   try {
     // The functions exist with every OpenSSL; the algorithm only from 3.5 on.
-    native.generateKeyPairSync('ml-kem-768', AS_SPKI);
+    native.generateKeyPairSync(name, AS_SPKI);
   } catch {
     return undefined;
   }
   return {
     generate() {
-      const { publicKey: spki, privateKey } = native.generateKeyPairSync('ml-kem-768', AS_SPKI);
+      const { publicKey: spki, privateKey } = native.generateKeyPairSync(name, AS_SPKI);
       return {
-        encapsulationKey: plain(spki.subarray(SPKI_PREFIX.length)),
+        encapsulationKey: plain(spki.subarray(spkiPrefix.length)),
         decapsulate: (ciphertext) => plain(native.decapsulate(privateKey, ciphertext)),
       };
     },
     encapsulate(key) {
       let publicKey: crypto.KeyObject;
       try {
-        publicKey = crypto.createPublicKey({ key: Buffer.from(concat(SPKI_PREFIX, key)), type: 'spki', format: 'der' });
+        publicKey = crypto.createPublicKey({ key: Buffer.from(concat(spkiPrefix, key)), type: 'spki', format: 'der' });
       } catch {
-        throw new InvalidPublicValue('not a valid ML-KEM-768 encapsulation key');
+        throw new InvalidPublicValue(`not a valid encapsulation key of ${name}`);
       }
       const { ciphertext, sharedKey } = native.encapsulate(publicKey);
       return { ciphertext: plain(ciphertext), sharedSecret: plain(sharedKey) };
@@ -66,25 +81,26 @@ function nativeMlKem(): MlKem | undefined {
 }
 
 /**
- * ML-KEM-768 of `@noble/post-quantum`.
+ * ML-KEM of `@noble/post-quantum`.
  * `random`: 64 bytes for a key and 32 for an encapsulation, for tests only; otherwise the runtime's.
  */
-export async function portableMlKem(random?: (length: number) => Uint8Array): Promise<MlKem> {
-  const { ml_kem768 } = await import('@noble/post-quantum/ml-kem.js');
+export async function portableMlKem({ name }: MlKemSet, random?: (length: number) => Uint8Array): Promise<MlKem> {
+  const { ml_kem768, ml_kem1024 } = await import('@noble/post-quantum/ml-kem.js');
+  const kem = name === 'ml-kem-768' ? ml_kem768 : ml_kem1024;
   return {
     generate() {
-      const { publicKey, secretKey } = ml_kem768.keygen(random?.(64));
+      const { publicKey, secretKey } = kem.keygen(random?.(64));
       return {
         encapsulationKey: publicKey,
-        decapsulate: (ciphertext) => ml_kem768.decapsulate(ciphertext, secretKey),
+        decapsulate: (ciphertext) => kem.decapsulate(ciphertext, secretKey),
       };
     },
     encapsulate(key) {
       try {
-        const { cipherText, sharedSecret } = ml_kem768.encapsulate(key, random?.(32));
+        const { cipherText, sharedSecret } = kem.encapsulate(key, random?.(32));
         return { ciphertext: cipherText, sharedSecret };
       } catch {
-        throw new InvalidPublicValue('not a valid ML-KEM-768 encapsulation key');
+        throw new InvalidPublicValue(`not a valid encapsulation key of ${name}`);
       }
     },
   };
@@ -111,4 +127,7 @@ export function loadOnce(load: () => MaybePromise<MlKem>): () => MaybePromise<Ml
 }
 
 /** The runtime's own, else the portable one. */
-export const mlKem768: () => MaybePromise<MlKem> = loadOnce(() => nativeMlKem() ?? portableMlKem());
+export const mlKem768: () => MaybePromise<MlKem> = loadOnce(() => nativeMlKem(ML_KEM_768) ?? portableMlKem(ML_KEM_768));
+export const mlKem1024: () => MaybePromise<MlKem> = loadOnce(
+  () => nativeMlKem(ML_KEM_1024) ?? portableMlKem(ML_KEM_1024),
+);

@@ -1,7 +1,7 @@
 import crypto from 'node:crypto';
 import { type PublicKey, type Signer, UnsupportedKey } from '../../crypto/index.ts';
 import { TlsUsageError } from '../../errors/index.ts';
-import { SignatureScheme } from '../../wire/registry.ts';
+import { isForClientsOnly, SignatureScheme } from '../../wire/registry.ts';
 import { plain } from './hash.ts';
 
 type KeyKind = 'rsa' | 'rsa-pss' | 'ec' | 'ed25519' | 'ed448';
@@ -34,6 +34,9 @@ const ALGORITHMS: ReadonlyMap<number, Algorithm> = new Map<number, Algorithm>([
   [SignatureScheme.rsa_pkcs1_sha256, { kind: 'rsa', padding: 'pkcs1', hash: 'sha256' }],
   [SignatureScheme.rsa_pkcs1_sha384, { kind: 'rsa', padding: 'pkcs1', hash: 'sha384' }],
   [SignatureScheme.rsa_pkcs1_sha512, { kind: 'rsa', padding: 'pkcs1', hash: 'sha512' }],
+  [SignatureScheme.rsa_pkcs1_sha256_legacy, { kind: 'rsa', padding: 'pkcs1', hash: 'sha256' }],
+  [SignatureScheme.rsa_pkcs1_sha384_legacy, { kind: 'rsa', padding: 'pkcs1', hash: 'sha384' }],
+  [SignatureScheme.rsa_pkcs1_sha512_legacy, { kind: 'rsa', padding: 'pkcs1', hash: 'sha512' }],
 ]);
 
 const HASH_LENGTH = { sha256: 32, sha384: 48, sha512: 64 } as const;
@@ -166,8 +169,9 @@ class NodeSigner implements Signer {
   }
 
   sign(scheme: number, data: Uint8Array): Uint8Array | Promise<Uint8Array> {
-    const algorithm = this.schemes.includes(scheme) ? ALGORITHMS.get(scheme) : undefined;
-    if (algorithm === undefined) {
+    const algorithm = ALGORITHMS.get(scheme);
+    const signs = this.schemes.includes(scheme) || isForClientsOnly(scheme);
+    if (algorithm === undefined || !signs || !fits(this.#key, algorithm)) {
       throw new TlsUsageError(
         'credential.scheme',
         `this key signs with ${this.schemes.map(hex).join(', ')}, not with ${hex(scheme)}`,

@@ -6,8 +6,8 @@ import type { CryptoProvider, KeyExchange } from '../../crypto/index.ts';
 import { TlsUsageError } from '../../errors/index.ts';
 import { NamedGroup } from '../../wire/registry.ts';
 import { nodeCrypto } from '../node/index.ts';
-import { hybrid, nistCurve, type X25519Key, x25519 } from '../node/key-exchange.ts';
-import { loadOnce, portableMlKem } from '../node/ml-kem.ts';
+import { hybrid, mlKem1024Alone, nistCurve, type X25519Key, x25519 } from '../node/key-exchange.ts';
+import { loadOnce, ML_KEM_768, ML_KEM_1024, portableMlKem } from '../node/ml-kem.ts';
 
 export interface TestCryptoOptions {
   /** Everything random follows from this. A string is taken as Latin-1. */
@@ -83,8 +83,9 @@ export function testCrypto(options: TestCryptoOptions): CryptoProvider {
     nistCurve('secp521r1', fill(NamedGroup.secp521r1, 66)),
     hybrid(
       x25519(() => x25519Key(keyBytes(hybridGroup, 32))),
-      loadOnce(() => portableMlKem((length) => keyBytes(hybridGroup, length))),
+      loadOnce(() => portableMlKem(ML_KEM_768, (length) => keyBytes(hybridGroup, length))),
     ),
+    mlKem1024Alone(loadOnce(() => portableMlKem(ML_KEM_1024, (length) => keyBytes(NamedGroup.MLKEM1024, length)))),
   ];
 
   return {

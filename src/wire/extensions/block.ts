@@ -64,7 +64,7 @@ export function hasExtension(block: Reader, type: number): boolean {
 
 /**
  * Writes the extension block of a message in the order of the table. Of `others`, the first goes to the front and the
- * rest before "pre_shared_key", which must be last (rfc9846#section-4.3.11); they are for ClientHello only.
+ * rest before "pre_shared_key", which must be last (rfc9846#section-4.3.11).
  */
 export function writeExtensions<V>(
   w: Writer,

@@ -1,3 +1,4 @@
+import { DecodeError } from '../reader.ts';
 import { ExtensionType } from '../registry.ts';
 import { readUint16List, writeUint16List } from '../uint16-list.ts';
 import type { ExtensionCodec } from './codec.ts';
@@ -14,6 +15,10 @@ import type { ExtensionCodec } from './codec.ts';
  */
 export const compressCertificate: ExtensionCodec<readonly number[]> = {
   type: ExtensionType.compress_certificate,
-  read: (r) => readUint16List(r, 1, 2, 0xfe),
+  read: (r) => {
+    const algorithms = readUint16List(r, 1, 2, 0xfe);
+    if (new Set(algorithms).size < algorithms.length) throw new DecodeError('an algorithm twice');
+    return algorithms;
+  },
   write: (w, algorithms) => writeUint16List(w, 1, algorithms),
 };

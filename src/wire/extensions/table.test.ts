@@ -36,6 +36,7 @@ const PRINTED = `
   external_session_id                     CH, EE
   quic_transport_parameters               CH, EE
   ticket_request                          CH, EE
+  tls_flags                               CH, SH, HRR, EE, CR, CT, NST
   ech_outer_extensions                    CH
   encrypted_client_hello                  CH, HRR, EE
   max_fragment_length                     CH, EE
@@ -146,6 +147,7 @@ const READ: readonly [ExtensionMessage, keyof typeof ExtensionType, hex: string,
   ['CR', 'compress_certificate', '02 0001', { compressCertificate: [1] }],
   ['CT', 'status_request', '01 000002 3000', { ocspResponse: fromHex('3000') }],
   ['NST', 'early_data', 'ffffffff', { maxEarlyDataSize: 0xffffffff }],
+  ['NST', 'tls_flags', '02 0001', { acrossNames: true }],
 ];
 
 function dataFor(message: ExtensionMessage, type: number): string | undefined {

@@ -3,6 +3,7 @@ import type {
   ClientHelloExtensions,
   EncryptedExtensionsValues,
   HelloRetryRequestExtensions,
+  NewSessionTicketExtensions,
   ServerHelloExtensions,
 } from '../messages/types.ts';
 import { ExtensionType } from '../registry.ts';
@@ -23,6 +24,7 @@ import { certificateStatus, statusRequest, statusRequestEmpty } from './status-r
 import { supportedGroups } from './supported-groups.ts';
 import { selectedVersion, supportedVersions } from './supported-versions.ts';
 import { expectedTickets, ticketRequest } from './ticket-request.ts';
+import { ticketFlags } from './tls-flags.ts';
 
 /** The messages that have extensions, abbreviated as in the table of rfc9846#section-4.3. */
 export type ExtensionMessage = 'CH' | 'SH' | 'HRR' | 'EE' | 'CR' | 'CT' | 'NST';
@@ -68,6 +70,7 @@ export const ALLOWED_IN: ReadonlyMap<number, readonly ExtensionMessage[]> = new 
   [ExtensionType.external_session_id, ['CH', 'EE']],
   [ExtensionType.quic_transport_parameters, ['CH', 'EE']],
   [ExtensionType.ticket_request, ['CH', 'EE']],
+  [ExtensionType.tls_flags, ['CH', 'SH', 'HRR', 'EE', 'CR', 'CT', 'NST']],
   [ExtensionType.ech_outer_extensions, ['CH']],
   [ExtensionType.encrypted_client_hello, ['CH', 'HRR', 'EE']],
 ]);
@@ -155,8 +158,8 @@ export const CERTIFICATE_ENTRY: ExtensionTable<{ readonly ocspResponse?: Uint8Ar
   fields: { ocspResponse: certificateStatus },
 };
 
-export const NEW_SESSION_TICKET: ExtensionTable<{ readonly maxEarlyDataSize?: number }> = {
+export const NEW_SESSION_TICKET: ExtensionTable<NewSessionTicketExtensions> = {
   message: 'NST',
   uninterpreted: 'ignore',
-  fields: { maxEarlyDataSize },
+  fields: { maxEarlyDataSize, acrossNames: ticketFlags },
 };

@@ -4,6 +4,9 @@ import { describe, it } from 'node:test';
 import { concat, latin1 } from '../../bytes/index.ts';
 import { decodeHandshakeMessage, ExtensionType, HandshakeType, Writer } from '../index.ts';
 
+/** So many different numbers of 16 bits. */
+const counted = (count: number): Uint8Array =>
+  Uint8Array.from({ length: 2 * count }, (_, i) => (i % 2 === 0 ? 0 : (i - 1) / 2));
 const zeros = (length: number): Uint8Array => new Uint8Array(length);
 const vector = (lengthBytes: 1 | 2 | 3, ...parts: Uint8Array[]) =>
   new Writer().opaque(lengthBytes, concat(...parts)).finish();
@@ -170,7 +173,8 @@ const CASES: readonly Case[] = [
 
   no('compress_certificate: no algorithm', inClientHello(ExtensionType.compress_certificate, vector(1))),
   no('compress_certificate: half an algorithm', inClientHello(ExtensionType.compress_certificate, vector(1, zeros(3)))),
-  yes('compress_certificate: 254', inClientHello(ExtensionType.compress_certificate, vector(1, zeros(254)))),
+  yes('compress_certificate: 254', inClientHello(ExtensionType.compress_certificate, vector(1, counted(127)))),
+  no('compress_certificate: twice the same', inClientHello(ExtensionType.compress_certificate, vector(1, zeros(4)))),
   no('compressed_certificate_message: 0', compressedCertificate(zeros(0))),
   yes('compressed_certificate_message: 1', compressedCertificate(zeros(1))),
   yes('compressed_certificate_message: more than 2^16', compressedCertificate(zeros(0x10001))),

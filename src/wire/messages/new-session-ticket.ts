@@ -29,5 +29,5 @@ export function readNewSessionTicket(r: Reader): NewSessionTicket {
 
 export function writeNewSessionTicket(w: Writer, m: NewSessionTicket): void {
   w.u32(m.lifetimeSeconds).u32(m.ageAdd).opaque(1, m.nonce).opaque(2, m.ticket);
-  writeExtensions(w, NEW_SESSION_TICKET, m);
+  writeExtensions(w, NEW_SESSION_TICKET, m, m.otherExtensions);
 }

@@ -160,15 +160,22 @@ export interface Finished {
   readonly verifyData: Uint8Array;
 }
 
-export interface NewSessionTicket {
+export interface NewSessionTicketExtensions {
+  /** From "early_data"; absent when the ticket may not carry 0-RTT. In bytes. */
+  readonly maxEarlyDataSize?: number;
+  /** From "tls_flags": the server resumes it under any name that its certificate has. */
+  readonly acrossNames?: true;
+}
+
+export interface NewSessionTicket extends NewSessionTicketExtensions {
   readonly type: 'new_session_ticket';
   /** `ticket_lifetime`, in seconds. */
   readonly lifetimeSeconds: number;
   readonly ageAdd: number;
   readonly nonce: Uint8Array;
   readonly ticket: Uint8Array;
-  /** From "early_data"; absent when the ticket may not carry 0-RTT. In bytes. */
-  readonly maxEarlyDataSize?: number;
+  /** Extensions to write that this stack does not interpret (GREASE). Always empty on a received message. */
+  readonly otherExtensions?: readonly { readonly type: number; readonly data: Uint8Array }[];
 }
 
 export interface KeyUpdate {

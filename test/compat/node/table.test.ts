@@ -132,12 +132,12 @@ const CONTEXT: Names<SecureContextOptions> = {
   ...{ ciphers: true, ecdhCurve: true, sigalgs: true, minVersion: true, maxVersion: true, secureProtocol: true },
   ...{ secureOptions: true, honorCipherOrder: true, dhparam: true, minDHSize: true, sessionIdContext: true },
   ...{ sessionTimeout: true, ticketKeys: true, certificateCompression: true, groups: true, verifyPeer: true },
-  ...{ numTickets: true, ticketLifetime: true, tickets: true },
+  ...{ numTickets: true, ticketLifetime: true, tickets: true, limits: true },
 };
 const SERVER: Names<Omit<TlsOptions, keyof SecureContextOptions | keyof net.ServerOpts>> = {
   ...{ requestCert: true, rejectUnauthorized: true, handshakeTimeout: true, ALPNProtocols: true, SNICallback: true },
   ...{ ALPNCallback: true, pskCallback: true, pskIdentityHint: true, secureContext: true, findPsk: true },
-  ...{ earlyData: true, ticketKeyRing: true, legacy: true, enableTrace: true },
+  ...{ earlyData: true, ticketKeyRing: true, legacy: true, enableTrace: true, maxHandshakes: true },
 };
 const CLIENT: Names<Omit<ConnectionOptions, keyof SecureContextOptions | Exclude<keyof NetOptions, 'timeout'>>> = {
   ...{ requestOCSP: true, enableTrace: true, rejectUnauthorized: true, socket: true, servername: true, session: true },
