@@ -10,7 +10,7 @@ export interface FamilyReport {
   readonly agree: number;
   /** Names of deliberate differences, by how many cases show them, and how many of these we refuse. */
   readonly different: ReadonlyMap<Difference, { readonly cases: number; readonly weRefuse: number }>;
-  /** Of the cases that both refuse: how many have a code that means the same. */
+  /** Of the cases with one fault that both refuse: how many have a code that means the same. */
   readonly bothRefuse: number;
   readonly sameCode: number;
   /** `OUR_CODE number` of the codes that differ for a listed reason. */
@@ -78,7 +78,7 @@ const sum = (reports: readonly FamilyReport[], field: 'cases' | 'agree' | 'bothR
 export function summary(reports: readonly FamilyReport[]): string {
   const [cases, agree] = [sum(reports, 'cases'), sum(reports, 'agree')];
   const reasons = new Set(reports.flatMap(({ different }) => [...different.keys()])).size;
-  const codes = `of ${sum(reports, 'bothRefuse')} that both refuse ${sum(reports, 'sameCode')} have the same code`;
+  const codes = `of ${sum(reports, 'bothRefuse')} with one fault that both refuse, ${sum(reports, 'sameCode')} have the same code`;
   return `${cases} chains: ${agree} agree, ${cases - agree} differ on purpose for ${reasons} reasons; ${codes}`;
 }
 
@@ -101,7 +101,7 @@ export function markdown(reports: readonly FamilyReport[], openssl: string): str
     '',
     '## Families',
     '',
-    row('family', 'chains', 'agree', 'differ on purpose', 'both refuse', 'same code'),
+    row('family', 'chains', 'agree', 'differ on purpose', 'one fault, both refuse', 'same code'),
     row('---', '---:', '---:', '---', '---:', '---:'),
     ...reports.map(({ name, cases, agree, different, bothRefuse, sameCode }) =>
       row(
