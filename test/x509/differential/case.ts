@@ -22,6 +22,10 @@ export interface Case extends Omit<ChainCase, 'expected' | 'opensslDiffers'> {
   readonly expected: 'trusted' | 'refused';
   /** Whose certificates OpenSSL asks the lists about. Default: all, as we do. */
   readonly crlCheck?: 'leaf';
+  /** What was changed in the usual tree, when there is nothing else to the case. */
+  readonly change?: Change;
+  /** More than one thing is wrong, so that it depends on the order of the questions which code comes out. */
+  readonly severalFaults?: true;
   /** The deliberate difference for which `openssl verify` says the opposite. */
   readonly differs?: Difference;
 }
@@ -74,7 +78,15 @@ export function tree(change: Change = {}): Readonly<Record<Place, Made>> {
 
 function changed(name: string, expected: Case['expected'], change: Change, extra: Extra): Case {
   const { root, upper, lower, leaf } = tree(change);
-  return { name, expected, chain: [leaf.der, lower.der, upper.der], anchors: [root.der], ...extra };
+  const plain = Object.keys(extra).length === 0;
+  return {
+    name,
+    expected,
+    chain: [leaf.der, lower.der, upper.der],
+    anchors: [root.der],
+    ...extra,
+    ...(plain && { change }),
+  };
 }
 
 export function good(name: string, change: Change = {}, extra: Extra = {}): Case {

@@ -58,7 +58,7 @@ export interface Comparison {
   readonly ours: string;
   readonly message: string;
   readonly theirs: OpensslVerdict;
-  /** For chains that both refuse: whether our code is among its errors, else which difference explains that it is not. */
+  /** For chains with one fault that both refuse: whether our code is among its errors, else which difference explains that it is not. */
   readonly codes: 'same' | CodeDifference | 'unexplained' | undefined;
 }
 
@@ -73,7 +73,12 @@ export async function compare(one: Case, path: string): Promise<Comparison> {
   const { code, message } = ourVerdict(one);
   const theirs = await opensslVerdict(one, path);
   const bothRefuse = code !== 'trusted' && !theirs.trusted;
-  return { ours: code, message, theirs, codes: bothRefuse ? compareCodes(code, theirs) : undefined };
+  return {
+    ours: code,
+    message,
+    theirs,
+    codes: bothRefuse && !one.severalFaults ? compareCodes(code, theirs) : undefined,
+  };
 }
 
 function compareCodes(ours: string, { errors }: OpensslVerdict): Comparison['codes'] {

@@ -8,9 +8,9 @@ export interface FamilyReport {
   readonly cases: number;
   /** Both trust, or both refuse. */
   readonly agree: number;
-  /** Names of deliberate differences, by how many cases show them. */
-  readonly different: ReadonlyMap<Difference, number>;
-  /** Of the cases that both refuse: how many have a code that means the same. */
+  /** Names of deliberate differences, by how many cases show them, and how many of these we refuse. */
+  readonly different: ReadonlyMap<Difference, { readonly cases: number; readonly weRefuse: number }>;
+  /** Of the cases with one fault that both refuse: how many have a code that means the same. */
   readonly bothRefuse: number;
   readonly sameCode: number;
   /** `OUR_CODE number` of the codes that differ for a listed reason. */
@@ -34,12 +34,12 @@ export async function runFamily({ name, cases }: Family, folder: string): Promis
   return summarize(name, cases, comparisons);
 }
 
-function summarize(name: string, cases: readonly Case[], comparisons: readonly Comparison[]): FamilyReport {
-  const different = new Map<Difference, number>();
+function summarize(name: string, chains: readonly Case[], comparisons: readonly Comparison[]): FamilyReport {
+  const different = new Map<Difference, { cases: number; weRefuse: number }>();
   const otherCodes = new Set<string>();
   const faults: string[] = [];
   let [agree, bothRefuse, sameCode] = [0, 0, 0];
-  for (const [index, one] of cases.entries()) {
+  for (const [index, one] of chains.entries()) {
     const { ours, message, theirs, codes } = comparisons[index]!;
     const same = (ours === 'trusted') === theirs.trusted;
     const what = `${name}, ${one.name}: we say ${ours}${message && ` (${message})`}, OpenSSL ${theirs.output.trim()}`;
@@ -48,12 +48,15 @@ function summarize(name: string, cases: readonly Case[], comparisons: readonly C
     if (!same && one.differs === undefined) faults.push(`${what}; nobody explained the difference`);
     if (codes === 'unexplained') faults.push(`${what}; nobody explained the codes`);
     if (same) agree++;
-    else if (one.differs !== undefined) different.set(one.differs, (different.get(one.differs) ?? 0) + 1);
+    else if (one.differs !== undefined) {
+      const { cases, weRefuse } = different.get(one.differs) ?? { cases: 0, weRefuse: 0 };
+      different.set(one.differs, { cases: cases + 1, weRefuse: weRefuse + (ours === 'trusted' ? 0 : 1) });
+    }
     if (codes !== undefined) bothRefuse++;
     if (codes === 'same') sameCode++;
     else if (typeof codes === 'object') otherCodes.add(`${codes.ours} ${theirs.errors[0]}`);
   }
-  return { name, cases: cases.length, agree, different, bothRefuse, sameCode, otherCodes, faults };
+  return { name, cases: chains.length, agree, different, bothRefuse, sameCode, otherCodes, faults };
 }
 
 /** Listed differences that no case shows any more. */
@@ -75,15 +78,16 @@ const sum = (reports: readonly FamilyReport[], field: 'cases' | 'agree' | 'bothR
 export function summary(reports: readonly FamilyReport[]): string {
   const [cases, agree] = [sum(reports, 'cases'), sum(reports, 'agree')];
   const reasons = new Set(reports.flatMap(({ different }) => [...different.keys()])).size;
-  const codes = `of ${sum(reports, 'bothRefuse')} that both refuse ${sum(reports, 'sameCode')} have the same code`;
+  const codes = `of ${sum(reports, 'bothRefuse')} with one fault that both refuse, ${sum(reports, 'sameCode')} have the same code`;
   return `${cases} chains: ${agree} agree, ${cases - agree} differ on purpose for ${reasons} reasons; ${codes}`;
 }
 
 /** The report in Markdown. */
 export function markdown(reports: readonly FamilyReport[], openssl: string): string {
-  const counted = new Map<Difference, number>();
-  for (const { different } of reports)
-    for (const [name, count] of different) counted.set(name, (counted.get(name) ?? 0) + count);
+  const counted = (name: Difference, field: 'cases' | 'weRefuse'): number =>
+    reports.reduce((total, { different }) => total + (different.get(name)?.[field] ?? 0), 0);
+  const all = Object.entries(DIFFERENCES) as [Difference, string][];
+  const total = (field: 'cases' | 'weRefuse'): number => all.reduce((count, [name]) => count + counted(name, field), 0);
   const row = (...cells: readonly (string | number)[]): string => `| ${cells.join(' | ')} |`;
   return [
     '# Certificates compared with OpenSSL',
@@ -97,14 +101,14 @@ export function markdown(reports: readonly FamilyReport[], openssl: string): str
     '',
     '## Families',
     '',
-    row('family', 'chains', 'agree', 'differ on purpose', 'both refuse', 'same code'),
+    row('family', 'chains', 'agree', 'differ on purpose', 'one fault, both refuse', 'same code'),
     row('---', '---:', '---:', '---', '---:', '---:'),
     ...reports.map(({ name, cases, agree, different, bothRefuse, sameCode }) =>
       row(
         name,
         cases,
         agree,
-        [...different].map(([reason, count]) => `${count} ${reason}`).join(', '),
+        [...different].map(([reason, count]) => `${count.cases} ${reason}`).join(', '),
         bothRefuse,
         sameCode,
       ),
@@ -120,11 +124,12 @@ export function markdown(reports: readonly FamilyReport[], openssl: string): str
     '',
     '## Verdicts that differ on purpose',
     '',
-    row('difference', 'chains', 'why'),
-    row('---', '---:', '---'),
-    ...(Object.entries(DIFFERENCES) as [Difference, string][]).map(([name, why]) =>
-      row(name, counted.get(name) ?? 0, why),
+    row('difference', 'only we refuse', 'only OpenSSL refuses', 'why'),
+    row('---', '---:', '---:', '---'),
+    ...all.map(([name, why]) =>
+      row(name, counted(name, 'weRefuse'), counted(name, 'cases') - counted(name, 'weRefuse'), why),
     ),
+    row('**all**', total('weRefuse'), total('cases') - total('weRefuse'), ''),
     '',
     '## Codes that differ where both refuse',
     '',

@@ -46,6 +46,9 @@ export function dnsConstraints(): Case[] {
     extensions: [...CA, nc({ permitted: [example] })],
   });
   const selfIssued = authority('Constrained', 'constrained 2', constrained);
+  const selfIssuedElsewhere = authority('Constrained', 'constrained 2', constrained, {
+    extensions: [...CA, san(dns('ca.example.org'))],
+  });
   const noName = [bc(false), ku(0), eku(Oid.serverAuth)];
   return [
     allowed('permitted', { permitted: [example] }),
@@ -151,6 +154,24 @@ export function dnsConstraints(): Case[] {
       {},
       {
         chain: ders(endEntity(selfIssued, { extensions: [...noName, san(www, dns('example.org'))] }), selfIssued),
+        anchors: [constrained.der],
+      },
+    ),
+    good(
+      'a self-issued intermediate is not asked about its own names',
+      {},
+      { chain: ders(endEntity(selfIssuedElsewhere), selfIssuedElsewhere), anchors: [constrained.der] },
+    ),
+    bad(
+      'a self-issued leaf is asked',
+      {},
+      {
+        chain: ders(
+          endEntity(constrained, {
+            subject: cn('Constrained'),
+            extensions: [...noName, san(www, dns('www.example.org'))],
+          }),
+        ),
         anchors: [constrained.der],
       },
     ),
