@@ -1,6 +1,6 @@
 /** Byte helpers that every layer may use. Nothing here knows TLS. */
 
-export { Secret } from './secret.ts';
+export { hidden, Secret } from './secret.ts';
 
 /** The parts, one after the other, in one new array. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
@@ -23,6 +23,13 @@ export function equalConstantTime(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;
   let difference = 0;
   for (let i = 0; i < a.length; i++) difference |= a[i]! ^ b[i]!;
+  return difference === 0;
+}
+
+/** Whether all bytes are the same, as in memory that was never filled in. No early exit, for it is asked about keys. */
+export function isConstant(bytes: Uint8Array): boolean {
+  let difference = 0;
+  for (const byte of bytes) difference |= byte ^ bytes[0]!;
   return difference === 0;
 }
 

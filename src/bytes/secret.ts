@@ -34,3 +34,20 @@ export class Secret {
     return '[Secret]';
   }
 }
+
+const shown = (): string => '[Secret]';
+/** `nodejs.util.inspect.custom` is what Node's console asks for; symbols of this kind need no import. */
+const HIDDEN: PropertyDescriptorMap = {
+  toJSON: { value: shown },
+  toString: { value: shown },
+  toLocaleString: { value: shown },
+  [Symbol.for('nodejs.util.inspect.custom')]: { value: shown },
+};
+
+/**
+ * `bytes` itself, which from now on does not show when it is printed, logged or put into JSON: for secrets in objects that a program gets, such
+ * as the PSK of a ticket. To whoever reads it, it is as any other; copies show.
+ */
+export function hidden(bytes: Uint8Array): Uint8Array {
+  return Object.defineProperties(bytes, HIDDEN);
+}

@@ -2,7 +2,7 @@ import { X509Certificate } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { createServer as createHttpServer } from 'node:http';
 import { type AddressInfo, createServer as createTcpServer, type Server as NetServer, type Socket } from 'node:net';
-import { toHex } from '../bytes/index.ts';
+import { equalConstantTime, toHex } from '../bytes/index.ts';
 import {
   createServer,
   type IssuedTicket,
@@ -116,7 +116,7 @@ export async function serve(args: readonly string[]): Promise<ExitCode> {
     key: identity.key,
     passphrase: values.passphrase,
     ca: file('ca', values.ca),
-    findPsk: psk && ((wanted) => (Buffer.compare(wanted, psk.identity) === 0 ? psk : undefined)),
+    findPsk: psk && ((wanted) => (equalConstantTime(wanted, psk.identity) ? psk : undefined)),
     ALPNProtocols: protocols(values.alpn) ?? (values.echo ? undefined : ['http/1.1']),
     requestCert: asks,
     rejectUnauthorized: values['require-cert'] ?? false, // /secret says what is wrong with a certificate

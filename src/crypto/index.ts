@@ -139,6 +139,11 @@ export interface CryptoProvider {
   /** `length` unpredictable bytes. */
   random(length: number): Uint8Array;
   kdf(hash: HashName): Kdf;
+  /**
+   * 20 bytes, only to recognise names and keys that others wrote by it (OCSP, RFC 6960), never to trust anything. Without it, stapled
+   * responses that name certificates so, as nearly all do, are about none.
+   */
+  sha1?(data: Uint8Array): Uint8Array;
   /** `undefined` when this provider does not have it. */
   aead(name: AeadName): Aead | undefined;
   /** By code point; `undefined` when this provider does not have it. */

@@ -1,5 +1,6 @@
 import { equal } from '../bytes/index.ts';
 import type { Credential } from '../crypto/index.ts';
+import { TlsAlertError } from '../errors/index.ts';
 import { encodeHandshakeMessage, isForClientsOnly } from '../wire/index.ts';
 import type { CommonConfig } from './config.ts';
 
@@ -71,4 +72,10 @@ export function encodeCertificate(
     ...(i === 0 && ocspResponse !== undefined && { ocspResponse }),
   }));
   return encodeHandshakeMessage({ type: 'certificate', context, entries });
+}
+
+/** The signature that a signer gave. A signer is the program's: when it gives something else, that is a fault of this side, and not for the peer to find. */
+export function checkSignature(given: Uint8Array): Uint8Array {
+  if (ArrayBuffer.isView(given) && given.length > 0 && given.length <= 0xffff) return given;
+  throw new TlsAlertError('local.failed', 'internal_error', 'the signer must give a signature of 1 to 65,535 bytes');
 }

@@ -66,7 +66,11 @@ export interface ClientOptions extends SecureContextOptions {
   readonly earlyData?: EarlyDataSource | undefined;
   /** `false`: what was not offered, or was rejected, is not sent. Nor is it, whatever this says, when the server chose another protocol. Default true. */
   readonly earlyDataRetry?: boolean | undefined;
-  /** Ask the server for an OCSP response to its certificate; the event `OCSPResponse` tells it, or `null`. Default false. */
+  /**
+   * Ask the server for an OCSP response to its certificate; the event `OCSPResponse` tells it, or `null`. Other than in node:tls it is also
+   * checked: one that does not say that the certificate is good refuses the server, and so does a missing one where the certificate must be
+   * stapled (RFC 7633). Default false.
+   */
   readonly requestOCSP?: boolean | undefined;
   /** Milliseconds from now until a connection that is not secure fails. Default 0: never. */
   readonly handshakeTimeout?: number | undefined;
@@ -153,7 +157,9 @@ export class ClientOwner implements SocketOwner {
   /** Whom tickets of this connection are for. */
   scope(): string {
     const { psks = [] } = this.#options;
-    const trusts = this.context.scope(this.rejects, this.#check);
+    const certified = this.context.scope(this.rejects, this.#check);
+    // Who wants to see a staple does not resume what began without.
+    const trusts = this.asksForOcsp ? JSON.stringify([certified, 'staple']) : certified;
     const scope = this.shown === undefined ? trusts : JSON.stringify([trusts, this.shown.scope(this.rejects)]);
     // A ticket may come from a server that showed no certificate, but knew a PSK: it is for whoever would take that PSK again.
     return psks.length === 0 ? scope : JSON.stringify([scope, ...psks.map(({ identity }) => toHex(identity))]);

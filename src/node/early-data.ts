@@ -22,9 +22,12 @@ export interface EarlyDataOutcome {
 
 /** Throws {@link TlsUsageError} `option.bad_early_data`. */
 export function checkSource(source: EarlyDataSource | undefined): void {
-  if (source === undefined || typeof source === 'string' || typeof source === 'function') return;
-  if (source instanceof Uint8Array) return;
+  if (source === undefined || typeof source === 'function' || isBytes(source)) return;
   throw new TlsUsageError('option.bad_early_data', 'earlyData must be bytes, a string, or a function that gives one');
+}
+
+function isBytes(given: unknown): given is Uint8Array | string {
+  return typeof given === 'string' || given instanceof Uint8Array;
 }
 
 /** A client's early data, until it is known how it went. */
@@ -89,7 +92,10 @@ export class EarlySender {
   #ask(room: number): Uint8Array | undefined {
     this.#asked = true;
     const given = typeof this.#source === 'function' ? this.#source(room) : this.#source;
-    if (given === undefined || given.length === 0) return undefined;
+    if (given === undefined) return undefined;
+    if (!isBytes(given))
+      throw new TlsUsageError('option.bad_early_data', 'the function earlyData must give bytes, a string, or nothing');
+    if (given.length === 0) return undefined;
     this.#bytes = typeof given === 'string' ? Buffer.from(given) : Uint8Array.from(given);
     return this.#bytes;
   }

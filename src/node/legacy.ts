@@ -6,6 +6,7 @@ import { KeyObject, randomBytes } from 'node:crypto';
 import type { EventEmitter } from 'node:events';
 import type { Duplex } from 'node:stream';
 import * as nodeTls from 'node:tls';
+import { equalConstantTime } from '../bytes/index.ts';
 import { crlsOf } from './certificates.ts';
 import type { SecureContext } from './context.ts';
 import { readKeys } from './credentials.ts';
@@ -79,7 +80,7 @@ export class LegacyServer {
     const keys = this.#owner.oldTicketKeys ?? this.#ticketKeys;
     this.#server ??= this.#makeServer(keys);
     const server = this.#server;
-    if (!keys.equals(this.#ticketKeys)) server.setTicketKeys(keys);
+    if (!equalConstantTime(keys, this.#ticketKeys)) server.setTicketKeys(keys);
     this.#ticketKeys = keys;
     this.#passOn(server);
     const transport = socket.handOver();

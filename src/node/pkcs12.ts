@@ -41,6 +41,8 @@ const MAX_BYTES = 4 << 20;
 const MAX_BAGS = 256;
 /** Rounds of key derivation for the whole file: some seconds. OpenSSL's default is 2,048 for each of three keys, Firefox's 600,000. */
 const MAX_ITERATIONS = 10_000_000;
+/** What a round of the derivation of RFC 7292 costs, which is done here, in rounds of PBKDF2, which is OpenSSL's. */
+const OLD_ROUND = 3;
 
 const DATA = '1.2.840.113549.1.7.1';
 const ENCRYPTED_DATA = '1.2.840.113549.1.7.6';
@@ -88,6 +90,7 @@ interface Hash {
 }
 
 const SHA1: Hash = { name: 'sha1', block: 64 };
+const SHA1_LENGTH = 20;
 /** Of the MAC. */
 const HASHES: Readonly<Record<string, Hash>> = {
   '1.3.14.3.2.26': SHA1,
@@ -155,11 +158,14 @@ class File {
     const iterations = mac.done ? 1 : mac.smallInteger();
     const hash = HASHES[algorithm];
     if (hash === undefined) throw new Pkcs12Error('unsupported', `its MAC has the algorithm ${algorithm}`);
+    const length = createHash(hash.name).digest().length;
+    // Before any work: no key makes it right.
+    if (expected.length !== length)
+      throw new Pkcs12Error('malformed', 'its MAC does not have the length of its algorithm');
     // Some programs leave out the two bytes of the end when there is nothing before.
     const candidates = this.#passphrase === '' ? [Buffer.alloc(0), this.#password] : [this.#password];
     for (const password of candidates) {
-      this.#spend(iterations);
-      const length = createHash(hash.name).digest().length;
+      this.#spend(iterations, OLD_ROUND);
       const key = deriveKey(hash, 3, password, salt, iterations, length);
       const actual = createHmac(hash.name, key).update(contents).digest();
       key.fill(0);
@@ -171,8 +177,8 @@ class File {
     throw new Pkcs12Error('mac', 'the passphrase is wrong, or the file is damaged');
   }
 
-  #spend(iterations: number): void {
-    this.#iterations += iterations;
+  #spend(iterations: number, cost = 1): void {
+    this.#iterations += iterations * cost;
     if (iterations < 1) throw new Pkcs12Error('malformed', 'it has an iteration count of 0');
     if (this.#iterations <= MAX_ITERATIONS) return;
     throw new Pkcs12Error('limit', `it asks for more than ${MAX_ITERATIONS} iterations of key derivation`);
@@ -234,7 +240,7 @@ class File {
     const salt = parameters.octetString();
     const iterations = parameters.smallInteger();
     const derive = (id: 1 | 2, length: number): Buffer => {
-      this.#spend(iterations);
+      this.#spend(iterations, OLD_ROUND * Math.ceil(length / SHA1_LENGTH));
       return deriveKey(SHA1, id, this.#password, salt, iterations, length);
     };
     return decipher(cipher, derive(1, cipher.keyLength), derive(2, 8), content);

@@ -11,8 +11,13 @@ export class ProgramFailure extends TlsAlertError {
 
   constructor(given: unknown) {
     super('local.failed', 'internal_error', 'a function of the program failed', { cause: given });
-    this.given = given as Error;
+    this.given = errorOf(given);
   }
+}
+
+/** What a function of the program threw or gave as its error: without one, nobody would hear of it. */
+export function errorOf(thrown: unknown): Error {
+  return (thrown ?? new Error('a function of the program failed, and gave no error')) as Error;
 }
 
 export type NodeCallback<T> = (error?: unknown, answer?: T) => void;
@@ -39,7 +44,10 @@ export function answerOf<T>(
       settle?.(given);
     }),
   );
-  if (given !== undefined) return answered(given);
+  if (given !== undefined) {
+    if (isThenable(returned)) returned.then(undefined, ignore); // too late to count
+    return answered(given);
+  }
   return new Promise<Answer<T>>((resolve) => {
     settle = resolve;
     if (!isThenable<T>(returned)) return;
@@ -47,7 +55,7 @@ export function answerOf<T>(
       (answer) => {
         if (answer !== undefined || takesNoCallback) resolve({ answer });
       },
-      (error: unknown) => resolve({ error: error ?? new Error('a promise of the program was rejected') }),
+      (error: unknown) => resolve({ error: errorOf(error) }),
     );
   }).then(answered);
 }
@@ -69,6 +77,8 @@ function answered<T>({ error, answer }: Answer<T>): T | undefined {
   if (error) throw new ProgramFailure(error);
   return answer;
 }
+
+function ignore(): void {}
 
 function multipleCallback(): Error {
   return codedError('ERR_MULTIPLE_CALLBACK', 'Callback called multiple times');

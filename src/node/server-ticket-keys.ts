@@ -1,5 +1,5 @@
 import { hkdfSync, randomBytes } from 'node:crypto';
-import { equal, fromHex, toHex } from '../bytes/index.ts';
+import { equalConstantTime, fromHex, toHex } from '../bytes/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
 import { EpochKeys } from '../tickets/epoch-keys.ts';
 import {
@@ -160,7 +160,7 @@ export class ServerTicketKeys implements TicketSealer {
   }
 
   #use(chosen: readonly Master[], now: number, revoke: boolean): void {
-    const isChosen = ({ bytes }: Master): boolean => chosen.some((master) => equal(master.bytes, bytes));
+    const isChosen = ({ bytes }: Master): boolean => chosen.some((master) => equalConstantTime(master.bytes, bytes));
     const former = revoke ? [] : this.#masters.filter((master) => !isChosen(master));
     const last = (Math.floor(now / EPOCH_MS) + 1) * EPOCH_MS + 1_000 * this.#openForSeconds;
     this.#masters = [
@@ -181,7 +181,7 @@ export class ServerTicketKeys implements TicketSealer {
   }
 
   #known(bytes: Uint8Array): Master | undefined {
-    return this.#masters.find((master) => equal(master.bytes, bytes));
+    return this.#masters.find((master) => equalConstantTime(master.bytes, bytes));
   }
 
   #masterOf(bytes: Uint8Array, since: number): Master {

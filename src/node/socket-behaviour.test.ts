@@ -264,8 +264,8 @@ describe('errors', () => {
   });
 });
 
-test('idle time is told also over a stream that knows no timers, and traffic begins it anew', async (t) => {
-  const { client, server } = await open(t);
+test('idle time begins anew with what is read or written, not with bytes that come to nothing yet', async (t) => {
+  const { client, server, far } = await open(t);
   // Those of node:test cannot be refreshed in Node 20.
   let begun = 0;
   let running: (() => void) | undefined;
@@ -288,6 +288,10 @@ test('idle time is told also over a stream that knows no timers, and traffic beg
   assert.equal(begun, 2, 'by what was read');
   client.write('y');
   assert.equal(begun, 3, 'by what was written');
+  far.write(Buffer.from([23, 3, 3, 1, 0, 0])); // a record that goes on
+  far.write(Buffer.from([0]));
+  await settle();
+  assert.equal(begun, 3, 'half a record is nothing to be read');
   running!();
   assert.equal(timeouts, 1);
   client.setTimeout(0);
@@ -295,4 +299,45 @@ test('idle time is told also over a stream that knows no timers, and traffic beg
   client.setTimeout(1_000).destroy();
   assert.equal(running, undefined);
   t.mock.restoreAll();
+});
+
+test('a large write that goes on is no idleness, and one that does not is', async (t) => {
+  const { client, near } = await open(t);
+  let running: (() => void) | undefined;
+  let begun = 0;
+  const timer = { unref: () => timer, refresh: () => begun++ };
+  t.mock.method(globalThis, 'setTimeout', (run: (socket: unknown) => void, _: number, socket: unknown) => {
+    running = () => run(socket);
+    return timer;
+  });
+  let timeouts = 0;
+  client.on('timeout', () => timeouts++).setTimeout(1_000);
+  t.mock.restoreAll();
+  const handle = { writeQueueSize: 10_000 }; // as of net.Socket: what the system has not taken yet
+  Object.assign(near, { _handle: handle });
+  near.stuck = true;
+  client.write(Buffer.alloc(10_000));
+  begun = 0;
+  handle.writeQueueSize = 4_000;
+  running!();
+  assert.deepEqual([timeouts, begun], [0, 1], 'much of it went');
+  running!();
+  assert.deepEqual([timeouts, begun], [1, 1], 'nothing went since');
+  client.setTimeout(0);
+  near.loosen();
+});
+
+test('an alert that a peer does not read keeps the transport for a second, not for ever', async (t) => {
+  const { client, near, far } = await open(t);
+  near.stuck = true;
+  client.write('x'); // less than makes the transport ask for patience
+  const ended = closed(client);
+  client.on('error', () => {});
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  far.write(Buffer.from([23, 3, 3, 0, 17, ...new Uint8Array(17)]));
+  await ended;
+  await settle();
+  assert.equal(near.destroyed, false);
+  t.mock.timers.tick(1_000);
+  assert.equal(near.destroyed, true);
 });

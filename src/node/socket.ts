@@ -22,7 +22,7 @@ import { type LegacyCertificate, legacyCertificate, legacyChain } from './legacy
 import { PlainEngine, type SecondAttempt } from './legacy-client.ts';
 import { isAdopted } from './legacy-socket.ts';
 import { type EphemeralKeyInfo, ephemeralKeyInfo, sigalgName } from './negotiated.ts';
-import { ProgramFailure } from './program-answer.ts';
+import { errorOf, ProgramFailure } from './program-answer.ts';
 import { type ServerSocketOptions, serverEngine } from './server-socket.ts';
 import { checkSession, encodeSession } from './session.ts';
 import { trace } from './trace.ts';
@@ -168,6 +168,8 @@ interface ClientSide extends SocketOwner {
 type WriteCallback = (error?: Error | null) => void;
 /** Chunks of this mean length fill records by themselves, and copying them together would only cost time. */
 const LARGE_CHUNK_LENGTH = 8_192;
+/** How long an alert may take to leave. */
+const ALERT_PATIENCE_MS = 1_000;
 /** In bytes. Pieces of data below this wait together, where they have to wait. */
 const SMALL_PIECE_LENGTH = 512;
 /** Tickets that wait on the socket for {@link TLSSocket.takeSession}; older ones make room for newer ones. */
@@ -327,7 +329,7 @@ export class TLSSocket extends TransportSocket {
     try {
       socket.#start(make(socket));
     } catch (error) {
-      socket.destroy(error as Error);
+      socket.destroy(errorOf(error));
     }
   };
 
@@ -348,7 +350,7 @@ export class TLSSocket extends TransportSocket {
   #start(engine: TlsEngine): void {
     this.#engine = engine;
     this.#earlySender = this.#client?.earlySender;
-    engine.onProgress = () => this.#continue();
+    engine.onProgress = () => TLSSocket.#onProgress(this);
     if (this.#maxSendFragment !== undefined) engine.maxSendFragment = this.#maxSendFragment;
     if (this.#traces) trace(engine);
     if (this.#transport.isPaused()) this.#transport.resume();
@@ -371,14 +373,25 @@ export class TLSSocket extends TransportSocket {
 
   #receiveNow(bytes: Uint8Array): void {
     const engine = this.#engine!;
-    this.touch();
     // While the engine waits for an answer, say of a key in an HSM, the peer's bytes had better wait in the kernel.
     if (!engine.wantsInput && !engine.readClosed) this.#pause();
     this.#received = bytes;
     engine.receive(bytes);
-    this.#progress();
-    this.#received = undefined;
+    try {
+      this.#progress();
+    } finally {
+      this.#received = undefined;
+    }
   }
+
+  /** Called by a promise of the engine, which is not where the program looks for what its listeners throw. */
+  static readonly #onProgress = (socket: TLSSocket): void => {
+    try {
+      socket.#continue();
+    } catch (error) {
+      process.nextTick(rethrow, error);
+    }
+  };
 
   /** An answer that the engine waited for has arrived. */
   #continue(): void {
@@ -494,7 +507,7 @@ export class TLSSocket extends TransportSocket {
     try {
       return call();
     } catch (error) {
-      this.destroy(error as Error);
+      this.destroy(errorOf(error));
       return undefined;
     }
   }
@@ -508,13 +521,13 @@ export class TLSSocket extends TransportSocket {
       written();
       return;
     }
-    this.touch();
     if (this.#held !== undefined || written === undefined) {
       this.#transport.write(bytes);
     } else {
       this.#written = undefined;
       this.#transport.write(bytes, written);
     }
+    this.touch();
     this.#progress(); // tickets that were among the bytes are reported by `pull`
   }
 
@@ -522,10 +535,12 @@ export class TLSSocket extends TransportSocket {
     publishEvent(event, this.#engine!);
     switch (event.type) {
       case 'data':
+        this.touch();
         this.#bytesRead += event.bytes.length;
         if (!this.push(event.bytes)) this.#pause();
         break;
       case 'early_data':
+        this.touch();
         this.#earlyDataReceived(event.bytes);
         break;
       case 'early_data_status':
@@ -837,9 +852,8 @@ export class TLSSocket extends TransportSocket {
       .off('data', TLSSocket.#onTransportData)
       .off('end', TLSSocket.#onTransportEnd)
       .off('connect', TLSSocket.#onTransportConnect);
-    // A peer that does not read would keep the alert, and with it the transport, waiting for ever.
     if (this.#handedOver) this.#letGo();
-    else if (this.#alertSent && !transport.writableNeedDrain) transport.end(() => transport.destroy());
+    else if (this.#alertSent && !transport.writableNeedDrain) TLSSocket.#endSoon(transport);
     else transport.destroy();
     const waiting = this.#written ?? this.#final;
     this.#written = undefined;
@@ -849,6 +863,15 @@ export class TLSSocket extends TransportSocket {
     callback(error);
     process.nextTick(TLSSocket.#emitClose, this, this.#failed || error !== null); // after `error`, and saying whether there was one, as net.Socket does
   }
+
+  /** Ends the transport behind the alert. A peer that does not read would keep the alert, and with it the transport, waiting for ever. */
+  static readonly #endSoon = (transport: Transport): void => {
+    const timer = setTimeout(() => transport.destroy(), ALERT_PATIENCE_MS).unref();
+    transport.end(() => {
+      clearTimeout(timer);
+      transport.destroy();
+    });
+  };
 
   /** Not for programs: gives the transport, as it was and paused, to somebody else. Nothing but `close` comes from this socket any more. */
   handOver(): Duplex {
@@ -1309,6 +1332,10 @@ export class TLSSocket extends TransportSocket {
 }
 
 function ignore(): void {}
+
+function rethrow(error: unknown): never {
+  throw error;
+}
 
 function isSmall(event: TlsEvent | undefined): event is Extract<TlsEvent, { type: 'data' }> {
   return event?.type === 'data' && event.bytes.length < SMALL_PIECE_LENGTH;

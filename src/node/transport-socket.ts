@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net';
 import { Duplex, type DuplexOptions } from 'node:stream';
 import { typeError, wrongType } from './argument.ts';
+import { MAX_TIMEOUT } from './options.ts';
 
 /** A Duplex, which may be a `net.Socket` and so have more. */
 export type Transport = Duplex & {
@@ -37,8 +38,9 @@ export interface TransportSocket {
 export abstract class TransportSocket extends Duplex {
   /** What carries the bytes. Not for programs. */
   protected _transport: Transport;
-  /** Where the transport has no timer of its own. */
   #idleTimer: NodeJS.Timeout | undefined;
+  /** Bytes on their way out when the idle time began. */
+  #queued = 0;
   /** As in net.Socket: what was last given to {@link setTimeout}. */
   timeout: number = 0;
 
@@ -69,14 +71,21 @@ export abstract class TransportSocket extends Duplex {
   protected release(): void {
     clearTimeout(this.#idleTimer);
     this.#idleTimer = undefined;
-    this._transport.off('timeout', onTransportTimeout);
     this.connectingIsOver();
   }
 
-  /** Bytes went to and fro: idle time begins anew. */
+  /** Something was read or written: idle time begins anew. */
   protected touch(): void {
-    this.#idleTimer?.refresh();
+    if (this.#idleTimer === undefined) return;
+    this.#queued = queuedIn(this._transport);
+    this.#idleTimer.refresh();
   }
+
+  static readonly #onIdle = (socket: TransportSocket): void => {
+    // A large write that goes on is no idleness.
+    if (queuedIn(socket._transport) < socket.#queued) socket.touch();
+    else socket.emit('timeout');
+  };
 
   get connecting(): boolean {
     return this._transport.connecting ?? false;
@@ -137,9 +146,11 @@ export abstract class TransportSocket extends Duplex {
     return this._transport.address?.() ?? {};
   }
 
-  /** As `net.Socket.setTimeout`: a `timeout` event after `milliseconds` without traffic. 0: never. */
+  /**
+   * As `net.Socket.setTimeout`: a `timeout` event after `milliseconds` in which nothing was read or written. 0: never. The transport's own timer
+   * would not do: whoever sends one byte of a record now and then would never be idle.
+   */
   setTimeout(milliseconds: number, callback?: () => void): this {
-    const transport = this._transport;
     if (typeof milliseconds !== 'number') throw wrongType('msecs', 'of type number', milliseconds);
     if (!(milliseconds >= 0 && milliseconds < Number.POSITIVE_INFINITY)) {
       throw Object.assign(
@@ -154,15 +165,12 @@ export abstract class TransportSocket extends Duplex {
     }
     if (this.destroyed) return this;
     this.timeout = milliseconds;
-    transport.off('timeout', onTransportTimeout);
     clearTimeout(this.#idleTimer);
-    this.#idleTimer = undefined;
-    if (typeof transport.setTimeout === 'function') {
-      if (milliseconds > 0) transport.on('timeout', onTransportTimeout);
-      transport.setTimeout(milliseconds);
-    } else if (milliseconds > 0) {
-      this.#idleTimer = setTimeout(onIdle, milliseconds, this).unref();
-    }
+    this.#idleTimer =
+      milliseconds > 0
+        ? setTimeout(TransportSocket.#onIdle, Math.min(milliseconds, MAX_TIMEOUT), this).unref()
+        : undefined;
+    this.#queued = queuedIn(this._transport);
     if (callback !== undefined) {
       if (milliseconds > 0) this.once('timeout', callback);
       else this.off('timeout', callback);
@@ -222,13 +230,10 @@ export abstract class TransportSocket extends Duplex {
 
 type TypeOfService = { getTypeOfService?(): number; setTypeOfService?(value: number): unknown };
 
-// Shared by all sockets: an idle connection has no closures of its own.
-function onTransportTimeout(this: Transport): void {
-  this[OWNER]?.emit('timeout');
-}
-
-function onIdle(socket: TransportSocket): void {
-  socket.emit('timeout');
+/** Bytes that the transport was given, and those of them that the system has not taken yet. */
+function queuedIn(transport: Transport): number {
+  const { _handle } = transport as { readonly _handle?: { readonly writeQueueSize?: number } | null };
+  return transport.writableLength + (_handle?.writeQueueSize ?? 0);
 }
 
 /** A stream of the web, as of `WebSocketStream` or `fetch`, or of Node: as a Duplex. Throws Node's `ERR_INVALID_ARG_TYPE`. */

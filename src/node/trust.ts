@@ -29,14 +29,14 @@ export function clientVerifier(
     ...base,
     verify(question) {
       if (check === undefined) {
-        return andThen(base.verify(question), (verdict) =>
+        return andThen(verifyWithStaple(base, question), (verdict) =>
           !verdict.trusted && verdict.code === 'ERR_TLS_CERT_ALTNAME_INVALID'
             ? nodeVerdict(question, verdict)
             : verdict,
         );
       }
       const { serverName = '', ...unnamed } = question;
-      return andThen(base.verify(unnamed), (verdict) => {
+      return andThen(verifyWithStaple(base, unnamed), (verdict) => {
         if (verdict.trusted !== true) return verdict;
         const certificate = legacyChain(question.chain, anchors);
         const answer = ofProgram(() => check(serverName, certificate));
@@ -47,6 +47,15 @@ export function clientVerifier(
       });
     },
   };
+}
+
+/** The event `OCSPResponse` of node:tls gives programs whatever a server sends: what is no OCSP response at all counts as none. */
+function verifyWithStaple(base: CertificateVerifier, question: PeerQuestion): MaybePromise<PeerVerdict> {
+  return andThen(base.verify(question), (verdict) => {
+    if (verdict.trusted === true || verdict.code !== 'OCSP_RESP_INVALID') return verdict;
+    const { ocspResponse: _, ...without } = question;
+    return base.verify(without);
+  });
 }
 
 function nodeVerdict({ serverName = '', chain }: PeerQuestion, verdict: PeerVerdict): PeerVerdict {

@@ -55,6 +55,8 @@ export class Ssl extends SessionHolder implements VerifyTarget {
   #flushing = false;
   /** The engine is at work, so this is inside one of its callbacks. */
   #busy = false;
+  /** Callbacks of the program that have not returned. */
+  #callbacks = 0;
   #thrown: { readonly error: unknown } | undefined;
 
   get trust(): TrustStore {
@@ -319,16 +321,20 @@ export class Ssl extends SessionHolder implements VerifyTarget {
 
   /** Calls the program back. What it throws ends the C function that is running, once the engine is at rest. */
   callBack<T>(run: () => T): T | undefined {
+    this.#callbacks++;
     try {
       return run();
     } catch (error) {
       this.#thrown ??= { error };
       return undefined;
+    } finally {
+      this.#callbacks--;
     }
   }
 
-  /** SSL_clear: ready for another connection with the same settings. */
-  reset(): void {
+  /** SSL_clear: ready for another connection with the same settings. Not from inside a callback, whose connection goes on afterwards. */
+  reset(): boolean {
+    if (this.#callbacks > 0) return false;
     this.resetSession();
     if (this.role !== 'client') this.serverName = undefined;
     this.engine = undefined;
@@ -342,6 +348,7 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     this.want = c.SSL_NOTHING;
     this.cause = undefined;
     this.keyUpdate = c.SSL_KEY_UPDATE_NONE;
+    return true;
   }
 
   // ---- inside

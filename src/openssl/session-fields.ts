@@ -1,6 +1,6 @@
 /** SSL_SESSION_get… and …set…: what is in a session. */
 
-import { copyOf } from '../bytes/index.ts';
+import { copyOf, hidden } from '../bytes/index.ts';
 import { expectBytes, expectInteger, expectString } from './arguments.ts';
 import { SSL_MAX_SID_CTX_LENGTH, TLS1_3_VERSION } from './constants.ts';
 import { pushError } from './error-queue.ts';
@@ -188,8 +188,8 @@ export function SSL_SESSION_dup(session: SSL_SESSION | null): SSL_SESSION | null
   const { ticket, state } = known.fields;
   const copy = new Session({
     ...known.fields,
-    ...(ticket && { ticket: { ...ticket, psk: copyOf(ticket.psk) } }),
-    ...(state && { state: { ...state, psk: copyOf(state.psk) } }),
+    ...(ticket && { ticket: { ...ticket, psk: hidden(copyOf(ticket.psk)) } }),
+    ...(state && { state: { ...state, psk: hidden(copyOf(state.psk)) } }),
     masterKey: known.fields.masterKey && copyOf(known.fields.masterKey),
   });
   copy.notResumable = known.notResumable;

@@ -1,4 +1,4 @@
-import { concat, copyOf, equal, toHex } from '../bytes/index.ts';
+import { concat, copyOf, equal, hidden, toHex } from '../bytes/index.ts';
 import { TlsAlertError } from '../errors/index.ts';
 import { nodeCrypto } from '../providers/node/index.ts';
 import {
@@ -38,7 +38,7 @@ export interface SealerHost extends SSL {
 }
 
 export function copyOfState(state: TicketState): TicketState {
-  return { ...state, psk: copyOf(state.psk) };
+  return { ...state, psk: hidden(copyOf(state.psk)) };
 }
 
 /** A session as a ticket restores it on a server. Takes over `state`. */
@@ -244,5 +244,5 @@ function openWithCallback(
 function decodePlaintext(plaintext: Uint8Array, sidContext: Uint8Array): TicketState | TicketDecline | undefined {
   const start = 1 + (plaintext[0] ?? 0);
   if (!equal(plaintext.subarray(1, start), sidContext)) return 'no_key';
-  return decodeTicketState(copyOf(plaintext.subarray(start)));
+  return decodeTicketState(plaintext.subarray(start));
 }

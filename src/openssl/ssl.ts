@@ -79,11 +79,16 @@ export function SSL_set_SSL_CTX(ssl: SSL | null, ctx: SSL_CTX | null): SSL_CTX |
   return context;
 }
 
-/** Makes the connection ready for another handshake over the same BIOs. Its number of tickets stays; tickets asked for are forgotten. */
+/**
+ * Makes the connection ready for another handshake over the same BIOs. Its number of tickets stays; tickets asked for are forgotten.
+ * From inside a callback of this connection: 0, and nothing happens.
+ */
 export function SSL_clear(ssl: SSL | null): number {
   const connection = sslOf(ssl);
-  connection?.reset();
-  return connection === undefined ? 0 : 1;
+  if (connection === undefined) return 0;
+  if (connection.reset()) return 1;
+  pushError(c.ERR_R_SHOULD_NOT_HAVE_BEEN_CALLED);
+  return 0;
 }
 
 export function SSL_get_SSL_CTX(ssl: SSL | null): SSL_CTX | null {
@@ -133,7 +138,7 @@ export function SSL_get_wbio(ssl: SSL | null): BIO | null {
 function setRole(ssl: SSL | null, role: 'server' | 'client'): Ssl | undefined {
   const connection = sslOf(ssl);
   if (connection === undefined) return undefined;
-  if (connection.engine !== undefined) connection.reset();
+  if (connection.engine !== undefined && !connection.reset()) return connection;
   connection.role = role;
   return connection;
 }

@@ -15,6 +15,8 @@ export interface PeerQuestion {
   readonly now: number;
   /** The stapled OCSP response of the leaf, DER. */
   readonly ocspResponse?: Uint8Array;
+  /** Whether the peer was asked for one, so that a certificate which must be stapled (RFC 7633) needs it. Default false. */
+  readonly ocspRequested?: boolean;
 }
 
 export type PeerVerdict =

@@ -1,3 +1,4 @@
+import { isConstant } from '../bytes/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import { type TicketKey, ticketKeyMaterial } from '../tickets/index.ts';
 
@@ -121,7 +122,7 @@ function material(bytes: Uint8Array): Uint8Array {
   if (bytes.length < 32 || bytes.length > 1_024) {
     throw malformed(`a key has ${bytes.length} bytes, it must have 32 to 1,024`);
   }
-  if (bytes.every((byte) => byte === bytes[0])) {
+  if (isConstant(bytes)) {
     throw new TlsUsageError('ticket_key.constant', 'all bytes of a ticket key are the same; it must be random');
   }
   return new Uint8Array(bytes);

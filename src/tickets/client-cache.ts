@@ -1,4 +1,4 @@
-import { concat, copyOf, equal, toHex } from '../bytes/index.ts';
+import { concat, copyOf, equalConstantTime, hidden, toHex } from '../bytes/index.ts';
 import type { CryptoProvider } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import { Reader } from '../wire/reader.ts';
@@ -149,11 +149,11 @@ export class ClientTicketCache {
     const bytes = bytesOf(ticket);
     if (ticket.lifetimeSeconds === 0 || bytes > this.#maxBytes || this.#maxPerConnection === 0) return;
     const held = this.#origins.get(origin) ?? [];
-    if (held.some((other) => equal(other.ticket.ticket, ticket.ticket))) return;
+    if (held.some((other) => equalConstantTime(other.ticket.ticket, ticket.ticket))) return;
 
     const from = connection === undefined ? undefined : this.#numberOf(connection);
     const older = held.findIndex((other) => other.ticket.receivedAt <= ticket.receivedAt);
-    const copy = { ticket: { ...ticket, psk: copyOf(ticket.psk) }, connection: from };
+    const copy = { ticket: { ...ticket, psk: hidden(copyOf(ticket.psk)) }, connection: from };
     held.splice(older === -1 ? held.length : older, 0, copy);
     this.#size += 1;
     this.#bytes += bytes;

@@ -1,4 +1,4 @@
-import { concat, Secret } from '../bytes/index.ts';
+import { concat, hidden, Secret } from '../bytes/index.ts';
 import type { CryptoProvider } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import { Writer } from '../wire/writer.ts';
@@ -59,7 +59,7 @@ export class EpochKeys {
     for (let epoch = Math.max(this.epochOf(now - this.#openForMs), 0); epoch <= last; epoch++) {
       const sealUntil = (epoch + 1) * this.#epochMs;
       const key = { sealFrom: epoch * this.#epochMs, sealUntil, openUntil: sealUntil + this.#openForMs };
-      if (key.openUntil > now) keys.push({ secret: this.#derive(epoch), ...key });
+      if (key.openUntil > now) keys.push({ secret: hidden(this.#derive(epoch)), ...key });
     }
     return keys;
   }

@@ -1,4 +1,4 @@
-import { copyOf, equal, toHex } from '../bytes/index.ts';
+import { copyOf, equalConstantTime, isConstant, toHex } from '../bytes/index.ts';
 import type { CryptoProvider } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { TicketKey } from './key-ring.ts';
@@ -32,7 +32,7 @@ export function ticketKeyMaterial(bytes: Uint8Array): Uint8Array {
     bytes.subarray(BLOCK_LENGTH * i, BLOCK_LENGTH * (i + 1)),
   );
   blocks.forEach((block, i) => {
-    if (isConstant(block) || blocks.slice(0, i).some((other) => equal(other, block))) {
+    if (isConstant(block) || blocks.slice(0, i).some((other) => equalConstantTime(other, block))) {
       throw new TlsUsageError(
         'ticket_key.constant',
         `bytes ${BLOCK_LENGTH * i} to ${BLOCK_LENGTH * (i + 1) - 1} of the ticket key are all the same, or repeat others; every part must be random`,
@@ -84,8 +84,4 @@ export function period(name: string, seconds: number): number {
   // A year is plainly a mistake in the unit.
   if (Number.isFinite(seconds) && seconds >= 1 && seconds <= 31_536_000) return seconds;
   throw new TlsUsageError('ticket_key.bad_period', `${name} is ${seconds}, it must be from 1 to 31,536,000 seconds`);
-}
-
-function isConstant(bytes: Uint8Array): boolean {
-  return bytes.every((byte) => byte === bytes[0]);
 }

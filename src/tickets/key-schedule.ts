@@ -1,3 +1,4 @@
+import { hidden } from '../bytes/index.ts';
 import type { CryptoProvider } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import { MAX_KEYS_HELD, period } from './key-material.ts';
@@ -46,7 +47,7 @@ export function ticketKeySchedule(
   if (rotates) sealFrom = now + propagationMs;
   else if (newest !== undefined) sealFrom = Math.max(newest.sealUntil, now + propagationMs);
   const sealUntil = sealFrom + sealForMs;
-  const next = { secret: crypto.random(32), sealFrom, sealUntil, openUntil: sealUntil + openForMs };
+  const next = { secret: hidden(crypto.random(32)), sealFrom, sealUntil, openUntil: sealUntil + openForMs };
   return [next, ...alive.map((key) => (key.sealFrom < sealFrom ? retired(key, sealFrom, openForMs) : key))];
 }
 

@@ -1,4 +1,4 @@
-import { copyOf } from '../bytes/index.ts';
+import { copyOf, hidden } from '../bytes/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { PeerIdentity } from '../peer-auth/index.ts';
 import { DecodeError, Reader } from '../wire/reader.ts';
@@ -120,7 +120,8 @@ export function decodeTicketState(encoded: Uint8Array): TicketState | undefined 
     const identity = readText(r);
     const appData = copyOf(r.opaque(2, 0, MAX_TICKET_STATE_LENGTH));
     r.finish();
-    return { ...head, id, issuedAt, authenticatedAt, ...session, client: peer, ...(identity && { identity }), appData };
+    const state = { ...head, id, issuedAt, authenticatedAt, ...session, client: peer, appData };
+    return { ...state, psk: hidden(copyOf(head.psk)), ...(identity && { identity }) };
   } catch {
     return undefined;
   }
@@ -161,7 +162,8 @@ export function decodeClientTicket(encoded: Uint8Array): ClientTicket {
     const ticket = copyOf(r.opaque(2, 1, 0xffff));
     const { peer, ...session } = readSession(r, TICKET_FLAGS | FLAG.acrossNames);
     r.finish();
-    return { ...head, receivedAt, authenticatedAt, nonce, ticket, ...session, server: peer };
+    const psk = hidden(copyOf(head.psk));
+    return { ...head, psk, receivedAt, authenticatedAt, nonce, ticket, ...session, server: peer };
   } catch (error) {
     const reason = error instanceof DecodeError ? error.message : 'a text in it is not UTF-8';
     throw new TlsUsageError(
@@ -189,10 +191,11 @@ function finishWithPsk(w: Writer, psk: Uint8Array): Uint8Array {
   return encoded;
 }
 
+/** The PSK is in the memory of what is read: it is copied once everything else was found good, so that a refusal leaves no copy. */
 function readHead(r: Reader, version: number): Head {
   const found = r.u8();
   if (found !== version) throw new DecodeError(`version ${found}, known is ${version}`);
-  const psk = copyOf(r.opaque(1, 1, 0xff));
+  const psk = r.opaque(1, 1, 0xff);
   const cipherSuite = r.u16();
   const lifetimeSeconds = r.u32();
   if (lifetimeSeconds > MAX_TICKET_LIFETIME_SECONDS) throw new DecodeError('a lifetime of more than seven days');

@@ -1,5 +1,5 @@
 import { SignatureScheme } from '../wire/registry.ts';
-import { DerReader, Tag } from './der.ts';
+import { DerError, DerReader, Tag } from './der.ts';
 import { Oid } from './oids.ts';
 
 export type KeyKind = 'rsa' | 'rsa-pss' | 'ec' | 'ed25519' | 'ed448';
@@ -52,17 +52,38 @@ export function keyFacts(spki: Uint8Array): KeyFacts {
       algorithm.end();
       const bits = CURVE_BITS[curve];
       if (bits === undefined) throw new UnsupportedAlgorithm(`a key on the curve ${curve}`);
+      checkPoint(key, Math.ceil(bits / 8));
       return { kind: 'ec', bits };
     }
     case Oid.ed25519:
       algorithm.end();
+      checkLength(key, 32);
       return { kind: 'ed25519', bits: 253 };
     case Oid.ed448:
       algorithm.end();
+      checkLength(key, 57);
       return { kind: 'ed448', bits: 446 };
     default:
       throw new UnsupportedAlgorithm(`a key of the kind ${oid}`);
   }
+}
+
+/** What checking one signature of such a key takes, in units of the most common ones (P-256, RSA of 2048 bits). */
+export function verifyCost({ kind, bits }: KeyFacts): number {
+  if (kind === 'ec') return bits > 384 ? 4 : bits > 256 ? 3 : 1;
+  return bits > 4096 ? 4 : 1;
+}
+
+/** RFC 5480, section 2.2: uncompressed or compressed, never the point at infinity. Whether it is on the curve, the provider finds out. */
+function checkPoint(key: Uint8Array, fieldBytes: number): void {
+  const [form] = key;
+  const coordinates = form === 4 ? 2 : form === 2 || form === 3 ? 1 : 0;
+  if (coordinates === 0) throw new DerError('not a point on a curve');
+  checkLength(key, 1 + coordinates * fieldBytes);
+}
+
+function checkLength(key: Uint8Array, length: number): void {
+  if (key.length !== length) throw new DerError(`a public key of ${key.length} bytes instead of ${length}`);
 }
 
 function rsaBits(key: Uint8Array): number {

@@ -1,6 +1,6 @@
 import { equal, fromLatin1 } from '../bytes/index.ts';
 import { type BitString, checkInteger, contextTag, DerError, DerReader, Tag } from './der.ts';
-import { attributes, describeName, printable } from './distinguished-name.ts';
+import { comparableName, comparableParts, describeName, printable } from './distinguished-name.ts';
 import { Oid } from './oids.ts';
 
 /** A certificate, taken apart. All byte arrays are views into `der`. */
@@ -17,6 +17,9 @@ export interface ParsedCertificate {
   /** Names, DER. */
   readonly issuer: Uint8Array;
   readonly subject: Uint8Array;
+  /** The same names, such that equal ones are equal strings, however they are encoded. */
+  readonly issuerName: string;
+  readonly subjectName: string;
   /** Milliseconds since the epoch; both ends belong to the validity. */
   readonly notBefore: number;
   readonly notAfter: number;
@@ -36,6 +39,8 @@ export interface Extensions {
   readonly subjectKeyIdentifier: Uint8Array | undefined;
   /** Not read yet: only lists for one distribution point ask for it. */
   readonly crlDistributionPoints: Uint8Array | undefined;
+  /** TLS extensions that a server with this certificate must answer (RFC 7633). */
+  readonly tlsFeatures: readonly number[];
   /** Object identifiers of extensions that are critical and that nobody here acts on. */
   readonly unknownCritical: readonly string[];
 }
@@ -56,6 +61,8 @@ export interface KeyUsage {
 export interface GeneralName {
   readonly type: number;
   readonly content: Uint8Array;
+  /** Of a directoryName: its parts, such that equal ones are equal strings. */
+  readonly parts?: readonly string[];
 }
 
 export const GeneralNameType = { rfc822Name: 1, dNSName: 2, directoryName: 4, iPAddress: 7 } as const;
@@ -72,9 +79,12 @@ export interface NameConstraints {
   readonly excluded: readonly GeneralName[];
 }
 
+/** RFC 5280, section 4.1.2.2. */
+const LONGEST_SERIAL = 20;
+
 /**
  * Reads a certificate strictly: DER only, nothing behind it, every extension at most once, the signature algorithm the same inside
- * and outside. Does not judge it. Throws `DerError`.
+ * and outside, no serial number that is negative or longer than 20 bytes. Does not judge it. Throws `DerError`.
  */
 export function parseCertificate(der: Uint8Array): ParsedCertificate {
   const file = new DerReader(der);
@@ -88,15 +98,19 @@ export function parseCertificate(der: Uint8Array): ParsedCertificate {
   const reader = new DerReader(tbs, 1).enter();
   const version = readVersion(reader);
   const serial = reader.integer();
+  if (serial[0]! >= 0x80 || serial.length > LONGEST_SERIAL)
+    throw new DerError(`a serial number that is negative or longer than ${LONGEST_SERIAL} bytes`);
   const signatureAlgorithm = reader.value(Tag.sequence).whole;
   if (!equal(signatureAlgorithm, outerAlgorithm))
     throw new DerError('the signature algorithm differs inside and outside of the signed part');
-  const issuer = readName(reader);
+  const issuer = reader.value(Tag.sequence).whole;
+  const issuerName = comparableName(issuer);
   const validity = reader.enter();
   const notBefore = validity.time();
   const notAfter = validity.time();
   validity.end();
-  const subject = readName(reader);
+  const subject = reader.value(Tag.sequence).whole;
+  const subjectName = equal(subject, issuer) ? issuerName : comparableName(subject);
   const subjectPublicKeyInfo = reader.value(Tag.sequence).whole;
   if (version >= 2) {
     reader.optional(contextTag(1, false));
@@ -113,6 +127,8 @@ export function parseCertificate(der: Uint8Array): ParsedCertificate {
     signature,
     issuer,
     subject,
+    issuerName,
+    subjectName,
     notBefore,
     notAfter,
     subjectPublicKeyInfo,
@@ -134,17 +150,23 @@ export function readSubject(der: Uint8Array): Uint8Array {
   return reader.value(Tag.sequence).whole;
 }
 
+/** A search makes many messages about the same certificates, and shows one of them. */
+const descriptions = new WeakMap<ParsedCertificate, string>();
+
 /** How messages call a certificate: its subject, or the first name in subjectAltName when that is empty. */
 export function describe(certificate: ParsedCertificate): string {
+  const known = descriptions.get(certificate);
+  if (known !== undefined) return known;
   const name = certificate.extensions.subjectAltName?.dnsNames[0];
   const useName = certificate.subject.length === 2 && name !== undefined;
-  return useName
-    ? `the certificate of ${printable(new TextEncoder().encode(name))}`
-    : `the certificate of ${describeName(certificate.subject)}`;
+  const called = useName ? printable(new TextEncoder().encode(name)) : describeName(certificate.subject);
+  const description = `the certificate of ${called}`;
+  descriptions.set(certificate, description);
+  return description;
 }
 
 export function isSelfIssued(certificate: ParsedCertificate): boolean {
-  return equal(certificate.subject, certificate.issuer);
+  return certificate.subjectName === certificate.issuerName;
 }
 
 function readVersion(reader: DerReader): 1 | 2 | 3 {
@@ -156,14 +178,8 @@ function readVersion(reader: DerReader): 1 | 2 | 3 {
   return value === 1 ? 2 : 3;
 }
 
-function readName(reader: DerReader): Uint8Array {
-  const { whole } = reader.value(Tag.sequence);
-  attributes(whole);
-  return whole;
-}
-
 /** RFC 5280 asks for more only when a policy is required, and what requires one (policyConstraints) is not understood and so refused. */
-const HARMLESS: readonly string[] = [Oid.certificatePolicies];
+const HARMLESS: readonly string[] = [Oid.certificatePolicies, Oid.policyMappings, Oid.inhibitAnyPolicy];
 
 /**
  * Extensions by object identifier, each at most once, and those that are critical. `outer` holds the list and nothing else; without it there
@@ -181,7 +197,10 @@ export function readExtensionList(outer: DerReader | undefined): {
   while (list !== undefined && !list.done) {
     const extension = list.enter();
     const oid = extension.oid();
-    if (extension.optionalBoolean()) critical.push(oid);
+    if (extension.nextTag === Tag.boolean) {
+      if (!extension.optionalBoolean()) throw new DerError('a default that is written out: critical FALSE');
+      critical.push(oid);
+    }
     const value = extension.octetString();
     extension.end();
     if (values.has(oid)) throw new DerError(`the extension ${oid} twice`);
@@ -209,6 +228,7 @@ function readExtensions(outer: DerReader | undefined): Extensions {
     authorityKeyIdentifier: take(Oid.authorityKeyIdentifier, readAuthorityKeyIdentifier),
     subjectKeyIdentifier: take(Oid.subjectKeyIdentifier, (reader) => reader.octetString()),
     crlDistributionPoints: values.get(Oid.cRLDistributionPoints),
+    tlsFeatures: take(Oid.tlsFeature, readTlsFeatures) ?? [],
   };
   return { ...extensions, unknownCritical: critical.filter((oid) => !UNDERSTOOD.includes(oid)) };
 }
@@ -221,6 +241,7 @@ const UNDERSTOOD: readonly string[] = [
   Oid.nameConstraints,
   Oid.authorityKeyIdentifier,
   Oid.subjectKeyIdentifier,
+  Oid.tlsFeature,
   ...HARMLESS,
 ];
 
@@ -251,6 +272,13 @@ function readExtKeyUsage(outer: DerReader): string[] {
   return purposes;
 }
 
+function readTlsFeatures(outer: DerReader): number[] {
+  const reader = outer.enter();
+  const features: number[] = [];
+  while (!reader.done) features.push(reader.smallInteger());
+  return features;
+}
+
 function readGeneralName(reader: DerReader): GeneralName {
   const { tag, content } = reader.any();
   const type = tag & 0x1f;
@@ -258,8 +286,9 @@ function readGeneralName(reader: DerReader): GeneralName {
   // otherName, x400Address, directoryName and ediPartyName are constructed, the others are strings.
   const constructed = type === 0 || (type >= 3 && type <= 5);
   if (((tag & 0x20) !== 0) !== constructed) throw new DerError('a GeneralName in the wrong form');
-  if (type === GeneralNameType.directoryName) attributes(content);
-  return { type, content };
+  return type === GeneralNameType.directoryName
+    ? { type, content, parts: comparableParts(content) }
+    : { type, content };
 }
 
 function readSubjectAltName(outer: DerReader): SubjectAltName {

@@ -1,7 +1,7 @@
 import { equal, fromLatin1 } from '../bytes/index.ts';
 import { readAuthorityKeyIdentifier, readExtensionList } from './certificate.ts';
 import { contextTag, DerError, DerReader, Tag } from './der.ts';
-import { attributes } from './distinguished-name.ts';
+import { comparableName } from './distinguished-name.ts';
 import { Oid } from './oids.ts';
 import type { RefusalCode } from './refusal.ts';
 
@@ -12,8 +12,8 @@ export interface ParsedCrl {
   /** AlgorithmIdentifier, DER; the same inside and outside of the signed part. */
   readonly signatureAlgorithm: Uint8Array;
   readonly signature: Uint8Array;
-  /** A Name, DER. */
-  readonly issuer: Uint8Array;
+  /** As `subjectName` of a certificate. */
+  readonly issuerName: string;
   /** Milliseconds since the epoch. A list that does not say when the next one comes never expires. */
   readonly thisUpdate: number;
   readonly nextUpdate: number;
@@ -56,8 +56,7 @@ export function parseCrl(der: Uint8Array): ParsedCrl {
   const signatureAlgorithm = reader.value(Tag.sequence).whole;
   if (!equal(signatureAlgorithm, outerAlgorithm))
     throw new DerError('the signature algorithm differs inside and outside of the signed part');
-  const issuer = reader.value(Tag.sequence).whole;
-  attributes(issuer);
+  const issuerName = comparableName(reader.value(Tag.sequence).whole);
   const thisUpdate = reader.time();
   const hasNext = reader.nextTag === Tag.utcTime || reader.nextTag === Tag.generalizedTime;
   const nextUpdate = hasNext ? reader.time() : Number.POSITIVE_INFINITY;
@@ -73,7 +72,7 @@ export function parseCrl(der: Uint8Array): ParsedCrl {
     tbs,
     signatureAlgorithm,
     signature,
-    issuer,
+    issuerName,
     thisUpdate,
     nextUpdate,
     authorityKeyIdentifier: keyIdentifier && readAuthorityKeyIdentifier(new DerReader(keyIdentifier, 4)),

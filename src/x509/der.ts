@@ -17,9 +17,13 @@ export const Tag = {
   enumerated: 0x0a,
   utf8String: 0x0c,
   printableString: 0x13,
+  teletexString: 0x14,
   ia5String: 0x16,
   utcTime: 0x17,
   generalizedTime: 0x18,
+  visibleString: 0x1a,
+  universalString: 0x1c,
+  bmpString: 0x1e,
   sequence: 0x30,
   set: 0x31,
 } as const;
@@ -37,9 +41,11 @@ export interface DerValue {
 }
 
 const MAX_DEPTH = 16;
+/** EXTERNAL, EMBEDDED PDV, SEQUENCE, SET and CHARACTER STRING have parts; in DER nothing else has, strings included. */
+const CONSTRUCTED: readonly number[] = [8, 11, 16, 17, 29];
 
 /**
- * Reads DER and nothing else: definite lengths in their shortest form, one-byte tags, no more than 16 levels. Every fault is a
+ * Reads DER and nothing else: definite lengths in their shortest form, one-byte tags, strings in one piece, no more than 16 levels. Every fault is a
  * {@link DerError}; the arrays it returns are views into the input.
  */
 export class DerReader {
@@ -67,6 +73,9 @@ export class DerReader {
     const start = this.#offset;
     const tag = this.#byte();
     if ((tag & 0x1f) === 0x1f) throw new DerError('a tag number above 30');
+    // Universal tags; those of a context are for who knows it.
+    if (tag === 0 || (tag < 0x40 && ((tag & 0x20) !== 0) !== CONSTRUCTED.includes(tag & 0x1f)))
+      throw new DerError(`a value with the tag ${toHex(Uint8Array.of(tag))}, which DER does not have`);
     const length = this.#length();
     const contentStart = this.#offset;
     if (length > this.#bytes.length - contentStart) throw new DerError('a value longer than what contains it');
@@ -152,6 +161,12 @@ export class DerReader {
 
   null(): void {
     if (this.value(Tag.null).content.length !== 0) throw new DerError('a NULL with content');
+  }
+
+  /** As {@link DerReader.time}, of which it must be the longer form. */
+  generalizedTime(): number {
+    if (this.nextTag === Tag.utcTime) throw new DerError('a UTCTime where a GeneralizedTime belongs');
+    return this.time();
   }
 
   /** UTCTime or GeneralizedTime as RFC 5280 restricts them (seconds given, no fraction, Z), in milliseconds since the epoch. */

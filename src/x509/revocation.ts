@@ -1,16 +1,14 @@
 import { equal, fromLatin1, toHex } from '../bytes/index.ts';
-import type { CryptoProvider, MaybePromise, PublicKey } from '../crypto/index.ts';
+import type { CryptoProvider } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
-import { keyFacts, signatureAlgorithm, UnsupportedAlgorithm } from './algorithms.ts';
+import { signatureAlgorithm, UnsupportedAlgorithm } from './algorithms.ts';
 import { describe, isSelfIssued, type ParsedCertificate } from './certificate.ts';
 import { distributionPointNames, type ParsedCrl, parseCrl } from './crl.ts';
 import { DerError } from './der.ts';
 import { describeName } from './distinguished-name.ts';
 import { type Refusal, refuse } from './refusal.ts';
+import { isSigned, type Steps } from './signature.ts';
 import { isoTime } from './time.ts';
-
-/** A question that yields where a signature is to be checked and is resumed with the answer. */
-export type Steps<T> = Generator<MaybePromise<boolean>, T, boolean>;
 
 /** One list, with what is known of its signature. */
 class List {
@@ -40,7 +38,7 @@ class List {
     const name = fromLatin1(spki);
     const known = this.#valid.get(name);
     if (known !== undefined) return known;
-    const valid = yield verifySignature(this.crl, spki, crypto);
+    const valid = yield isSigned(this.crl, spki, crypto);
     this.#valid.set(name, valid);
     return valid;
   }
@@ -52,19 +50,6 @@ function tryNames(crlDistributionPoints: Uint8Array): readonly Uint8Array[] {
   } catch (error) {
     if (error instanceof DerError) return [];
     throw error;
-  }
-}
-
-/** As for certificates: no MD5 and SHA-1, and what the provider cannot read is not valid. */
-function verifySignature(crl: ParsedCrl, spki: Uint8Array, crypto: CryptoProvider): MaybePromise<boolean> {
-  try {
-    const scheme = signatureAlgorithm(crl.signatureAlgorithm)[keyFacts(spki).kind];
-    if (scheme === undefined) return false;
-    const key: PublicKey = crypto.publicKey(spki);
-    const valid = key.verify(scheme, crl.tbs, crl.signature);
-    return typeof valid === 'boolean' ? valid : valid.catch(() => false);
-  } catch {
-    return false;
   }
 }
 
@@ -81,7 +66,7 @@ export class RevocationLists {
     this.#crypto = crypto;
     for (const [index, der] of crls.entries()) {
       const list = new List(readCrl(der, index));
-      const name = fromLatin1(list.crl.issuer);
+      const name = list.crl.issuerName;
       const others = this.#byIssuer.get(name);
       if (others === undefined) this.#byIssuer.set(name, [list]);
       else others.push(list);
@@ -128,7 +113,7 @@ export class RevocationLists {
 
   /** Lists that can say something about `certificate`, the newest first. */
   #for(certificate: ParsedCertificate, issuer: ParsedCertificate | undefined): List[] {
-    const lists = this.#byIssuer.get(fromLatin1(certificate.issuer)) ?? [];
+    const lists = this.#byIssuer.get(certificate.issuerName) ?? [];
     const keyIdentifier = issuer?.extensions.subjectKeyIdentifier;
     return lists
       .filter((list) => {
@@ -142,7 +127,7 @@ export class RevocationLists {
 
   #missing(certificate: ParsedCertificate): Refusal {
     const name = describeName(certificate.issuer);
-    const unusable = this.#byIssuer.get(fromLatin1(certificate.issuer))?.find(({ crl }) => crl.unusable)?.crl.unusable;
+    const unusable = this.#byIssuer.get(certificate.issuerName)?.find(({ crl }) => crl.unusable)?.crl.unusable;
     if (unusable !== undefined)
       return refuse(unusable.code, `${describe(certificate)}: the CRL of its issuer ${name} ${unusable.why}`);
     return refuse(

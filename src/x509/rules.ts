@@ -1,7 +1,7 @@
 import { keyFacts, UnsupportedAlgorithm } from './algorithms.ts';
 import { describe, isSelfIssued, type ParsedCertificate } from './certificate.ts';
 import { DerError } from './der.ts';
-import { type ComparisonBudget, checkNameConstraints } from './name-constraints.ts';
+import type { NameChecks } from './name-constraints.ts';
 import { Oid } from './oids.ts';
 import { type Refusal, refuse } from './refusal.ts';
 import { isoTime } from './time.ts';
@@ -42,13 +42,13 @@ export function checkIssuer(
   below: readonly ParsedCertificate[],
   purpose: Purpose,
   isAnchor: boolean,
-  budget: ComparisonBudget,
+  names: NameChecks,
 ): Refusal | undefined {
   return (
     checkEach(issuer, purpose) ??
     checkAuthority(issuer, below, isAnchor) ??
     checkKey(issuer, 'CA_KEY_TOO_SMALL') ??
-    checkNames(issuer, below, budget)
+    checkNames(issuer, below, names)
   );
 }
 
@@ -86,6 +86,9 @@ function checkAuthority(
   isAnchor: boolean,
 ): Refusal | undefined {
   const { basicConstraints, keyUsage } = issuer.extensions;
+  // RFC 5280, section 4.1.2.4: without a name, nothing could tell one such authority from another.
+  if (issuer.subjectName === '')
+    return refuse('ISSUER_NAME_EMPTY', `${describe(below[below.length - 1]!)} was issued by one without a name`);
   const mayIssue = issuer.version === 3 ? basicConstraints?.ca === true : isAnchor;
   if (!mayIssue)
     return refuse('INVALID_CA', `${describe(issuer)} issued another one without being a CA (basicConstraints CA:TRUE)`);
@@ -105,7 +108,8 @@ function checkAuthority(
   return undefined;
 }
 
-function checkKey(
+/** Whether the key of a certificate is of a kind and size that counts. */
+export function checkKey(
   certificate: ParsedCertificate,
   tooSmall: 'EE_KEY_TOO_SMALL' | 'CA_KEY_TOO_SMALL',
 ): Refusal | undefined {
@@ -132,14 +136,14 @@ function checkKey(
 function checkNames(
   issuer: ParsedCertificate,
   below: readonly ParsedCertificate[],
-  budget: ComparisonBudget,
+  names: NameChecks,
 ): Refusal | undefined {
   const constraints = issuer.extensions.nameConstraints;
   if (constraints === undefined) return undefined;
   for (const [index, certificate] of below.entries()) {
     // RFC 5280, section 6.1.3 (b): not for self-issued certificates, unless it is the leaf.
     if (index > 0 && isSelfIssued(certificate)) continue;
-    const fault = checkNameConstraints(constraints, certificate, budget);
+    const fault = names.check(constraints, certificate);
     if (fault === 'not_permitted')
       return refuse(
         'PERMITTED_VIOLATION',

@@ -1,15 +1,16 @@
-import { equal, fromLatin1, latin1, toHex } from '../bytes/index.ts';
+import { equal, latin1, toHex } from '../bytes/index.ts';
 import type { CryptoProvider, MaybePromise, PublicKey } from '../crypto/index.ts';
 import { TlsUsageError } from '../errors/index.ts';
 import type { CertificateVerifier, PeerIdentity, PeerQuestion, PeerVerdict } from '../peer-auth/index.ts';
 import { describe, isSelfIssued, type ParsedCertificate, parseCertificate, readSubject } from './certificate.ts';
 import { DerError } from './der.ts';
-import { printable } from './distinguished-name.ts';
+import { comparableName, printable } from './distinguished-name.ts';
 import { ipText, matchesName } from './name-match.ts';
 import { type Anchor, findPath } from './path.ts';
 import { type Refusal, refuse, toVerdict } from './refusal.ts';
 import { RevocationLists } from './revocation.ts';
 import { checkLeaf } from './rules.ts';
+import { Staple } from './staple.ts';
 
 export interface VerifierOptions {
   /** Checks the signatures. */
@@ -36,8 +37,9 @@ const MAX_CERTIFICATES = 32;
 
 /**
  * A verifier after RFC 5280 and RFC 9525 for TLS 1.3: path building, validity, basicConstraints, key usage, extended key usage, name
- * constraints, host names, and revocation by the CRLs it was given. Refused are unknown critical extensions, MD5 and SHA-1, and RSA
- * keys under 2048 bits. It asks nobody over the network.
+ * constraints, host names, revocation by the CRLs it was given and by a stapled OCSP response (RFC 6960), which a certificate may make a
+ * duty (RFC 7633). Refused are unknown critical extensions, MD5 and SHA-1, and RSA keys under 2048 bits. It asks nobody over the network.
+ * All rules, limits and codes: docs/x509.md.
  *
  * Verdicts are synchronous when the provider's signature checks are. `verify` never throws for what a peer sent.
  * Throws `TlsUsageError` `verifier.bad_anchor` when an anchor is not a certificate, and `verifier.bad_crl`.
@@ -89,7 +91,8 @@ class AnchorStore {
     const subjects = new Map<string, Uint8Array>();
     for (const [index, der] of anchors.entries()) {
       const subject = subjectOfAnchor(der, index);
-      const key = fromLatin1(subject);
+      const key = tryComparable(subject);
+      if (key === undefined) continue;
       const group = this.#unread.get(key);
       if (group === undefined) this.#unread.set(key, [der]);
       else group.push(der);
@@ -98,8 +101,8 @@ class AnchorStore {
     this.subjects = [...subjects.values()];
   }
 
-  bySubject(subject: Uint8Array): readonly Anchor[] {
-    const key = fromLatin1(subject);
+  /** `key`: as in `subjectName`. */
+  bySubject(key: string): readonly Anchor[] {
     let anchors = this.#read.get(key);
     if (anchors === undefined) {
       const unread = this.#unread.get(key);
@@ -111,8 +114,8 @@ class AnchorStore {
   }
 
   /** Whether a path may end at this very certificate. */
-  endsAt({ der, subject }: ParsedCertificate): boolean {
-    return this.bySubject(subject).some(({ certificate, endsPath }) => endsPath && equal(certificate.der, der));
+  endsAt({ der, subjectName }: ParsedCertificate): boolean {
+    return this.bySubject(subjectName).some(({ certificate, endsPath }) => endsPath && equal(certificate.der, der));
   }
 }
 
@@ -121,6 +124,16 @@ function subjectOfAnchor(der: Uint8Array, index: number): Uint8Array {
     return readSubject(der);
   } catch (cause) {
     throw new TlsUsageError('verifier.bad_anchor', `anchors[${index}] is not a certificate in DER`, cause);
+  }
+}
+
+/** `undefined`: a name that breaks the rules, so that nothing can be issued by it. */
+function tryComparable(name: Uint8Array): string | undefined {
+  try {
+    return comparableName(name);
+  } catch (error) {
+    if (error instanceof DerError) return undefined;
+    throw error;
   }
 }
 
@@ -156,7 +169,7 @@ function verify(
   anchors: AnchorStore,
   revocation: RevocationLists | undefined,
 ): MaybePromise<PeerVerdict> {
-  const { chain, role, now } = question;
+  const { chain, role, now, ocspResponse, ocspRequested = false } = question;
   if (chain.length > MAX_CERTIFICATES)
     return toVerdict(
       refuse('CERT_CHAIN_TOO_LONG', `the peer showed ${chain.length} certificates, more than ${MAX_CERTIFICATES}`),
@@ -179,9 +192,10 @@ function verify(
     unreadable: rest.flatMap((one, index) =>
       one instanceof DerError ? [`certificate ${index + 2} of the peer cannot be read (${one.message})`] : [],
     ),
-    anchors: (subject) => anchors.bySubject(subject),
+    anchors: (subjectName) => anchors.bySubject(subjectName),
     purpose,
     revocation,
+    staple: new Staple(crypto, ocspResponse, ocspRequested),
     leafIsTrusted: anchors.endsAt(leaf),
   });
   return found instanceof Promise ? found.then(finish) : finish(found);
@@ -231,15 +245,15 @@ function validityAt(
   // Each certificate is looked at once, however they point at each other.
   const seen = new Set<ParsedCertificate>();
   const above = (path: readonly ParsedCertificate[]): Validity | undefined => {
-    const { issuer } = path[path.length - 1]!;
-    const trusted = anchors.bySubject(issuer).filter(({ certificate }) => holds(certificate, now));
+    const { issuerName } = path[path.length - 1]!;
+    const trusted = anchors.bySubject(issuerName).filter(({ certificate }) => holds(certificate, now));
     for (const { certificate } of trusted.filter(({ endsPath }) => endsPath)) {
       const validity = ofPath([...path, certificate]);
       if (validity !== undefined) return validity;
     }
     const helpers = trusted.filter(({ endsPath }) => !endsPath).map(({ certificate }) => certificate);
     const shown = rest.filter(
-      (one): one is ParsedCertificate => !(one instanceof DerError) && equal(one.subject, issuer),
+      (one): one is ParsedCertificate => !(one instanceof DerError) && one.subjectName === issuerName,
     );
     for (const next of [...helpers, ...shown]) {
       if (seen.has(next) || !holds(next, now)) continue;

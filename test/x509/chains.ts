@@ -50,6 +50,16 @@ type Change = NonNullable<Parameters<typeof chain3>[0]>;
 type Extra = Partial<Omit<ChainCase, 'name' | 'expected'>>;
 
 const UNKNOWN = '1.3.6.1.4.1.55555.1';
+const registered = der.contextPrimitive(8, Uint8Array.of(0x2a, 3));
+
+/** As `dn`, in PrintableString. */
+function printableName(...attributes: readonly (readonly [string, string])[]): Uint8Array {
+  return der.sequence(
+    ...attributes.map(([type, text]) =>
+      der.set(der.sequence(der.oid(type), der.encode(der.Tag.printableString, Buffer.from(text)))),
+    ),
+  );
+}
 const DAY = 86_400_000;
 
 /** Root, intermediate and leaf with a change; the peer sends leaf and intermediate. */
@@ -319,8 +329,57 @@ function shapes(): ChainCase[] {
       anchors: [root.der],
       expected: 'MALFORMED_CERTIFICATE',
     },
+    ...writtenOtherwise(),
     longChain('6 intermediates', 6, 'trusted'),
     longChain('7 intermediates', 7, 'CERT_CHAIN_TOO_LONG', { opensslDiffers: 'its limit is 100 certificates' }),
+  ];
+}
+
+/** The leaf names its issuer in another kind of string, case and spacing than the issuer names itself. */
+function writtenOtherwise(): ChainCase[] {
+  const { root, intermediate } = chain3();
+  const of = (issuer: Uint8Array): Uint8Array =>
+    make({
+      subject: cn('www.example.com'),
+      key: newKey(),
+      issuer: { subject: issuer, key: intermediate.key },
+      extensions: LEAF,
+    }).der;
+  const chain = (issuer: Uint8Array): Uint8Array[] => [of(issuer), intermediate.der];
+  const bmp = der.encode(der.Tag.bmpString, Buffer.from('Intermediate', 'utf16le').swap16());
+  const broken = der.encode(der.Tag.utf8String, Uint8Array.of(0xc3, 0x28));
+  const name = (value: Uint8Array): Uint8Array => der.sequence(der.set(der.sequence(der.oid(Oid.commonName), value)));
+  const many = dn(...Array.from({ length: 65 }, () => [Oid.commonName, 'x'] as const));
+  return [
+    {
+      name: 'the issuer in PrintableString, other case and spaces',
+      chain: chain(printableName([Oid.commonName, ' interMEDIATE  '])),
+      anchors: [root.der],
+      expected: 'trusted',
+    },
+    { name: 'the issuer in BMPString', chain: chain(name(bmp)), anchors: [root.der], expected: 'trusted' },
+    {
+      name: 'the issuer in a string that is not what it says',
+      chain: chain(name(broken)),
+      anchors: [root.der],
+      expected: 'MALFORMED_CERTIFICATE',
+    },
+    {
+      name: 'the issuer without a name',
+      chain: [
+        of(der.sequence()),
+        make({ subject: der.sequence(), key: intermediate.key, issuer: root, extensions: CA }).der,
+      ],
+      anchors: [root.der],
+      expected: 'ISSUER_NAME_EMPTY',
+    },
+    {
+      name: 'a name of 65 attributes',
+      chain: [make({ subject: many, key: newKey(), issuer: root, extensions: LEAF }).der],
+      anchors: [root.der],
+      expected: 'MALFORMED_CERTIFICATE',
+      opensslDiffers: 'it has no limit',
+    },
   ];
 }
 
@@ -462,6 +521,45 @@ function usages(): ChainCase[] {
       },
     ),
     usual(
+      'critical inhibitAnyPolicy',
+      'trusted',
+      intermediateWith(...CA, extension(Oid.inhibitAnyPolicy, der.integer(0), true)),
+    ),
+    usual(
+      'critical policyMappings',
+      'trusted',
+      intermediateWith(
+        ...CA,
+        extension(Oid.certificatePolicies, der.sequence(der.sequence(der.oid('1.2.3')))),
+        extension(Oid.policyMappings, der.sequence(der.sequence(der.oid('1.2.3'), der.oid('1.2.4'))), true),
+      ),
+    ),
+    usual(
+      'critical TLS features',
+      'trusted',
+      leafWith(...LEAF, extension(Oid.tlsFeature, der.sequence(der.integer(5)), true)),
+      { opensslDiffers: 'it does not act on TLS features' },
+    ),
+    usual(
+      'critical FALSE, written out',
+      'MALFORMED_CERTIFICATE',
+      leafWith(...LEAF, der.sequence(der.oid(UNKNOWN), der.boolean(false), der.octetString(der.nullValue()))),
+      { opensslDiffers: 'it lets defaults be written out, which DER does not' },
+    ),
+    ...[
+      { what: 'negative', content: Uint8Array.of(0x80) },
+      { what: 'of 21 bytes', content: new Uint8Array(21).fill(1) },
+    ].map(({ what, content }) =>
+      usual(
+        `a serial number that is ${what}`,
+        'MALFORMED_CERTIFICATE',
+        { leaf: { serial: content } },
+        { opensslDiffers: 'it takes any number' },
+      ),
+    ),
+    usual('a serial number of 20 bytes', 'trusted', { leaf: { serial: new Uint8Array(20).fill(1) } }),
+    usual('a serial number of 0', 'trusted', { leaf: { serial: Uint8Array.of(0) } }),
+    usual(
       'critical certificatePolicies',
       'trusted',
       leafWith(
@@ -575,24 +673,41 @@ function constraints(): ChainCase[] {
       },
     ),
     constrained('nc of e-mail, none in the leaf', 'trusted', { permitted: [email('example.org')] }, www),
-    constrained(
-      'nc of e-mail, one in the leaf',
-      'UNSUPPORTED_CONSTRAINT_TYPE',
-      { permitted: [email('example.com')] },
-      [...www, email('a@example.com')],
-      {
-        opensslDiffers: 'it understands constraints of e-mail addresses',
-      },
-    ),
-    constrained(
-      'nc of e-mail, one in the subject',
-      'UNSUPPORTED_CONSTRAINT_TYPE',
-      { excluded: [email('example.org')] },
-      www,
-      {
-        subject: dn([Oid.commonName, 'x'], [Oid.emailAddress, 'a@example.org']),
-      },
-    ),
+    constrained('nc of e-mail, a host', 'trusted', { permitted: [email('example.com')] }, [
+      ...www,
+      email('a@example.com'),
+    ]),
+    constrained('nc of e-mail, another host', 'PERMITTED_VIOLATION', { permitted: [email('example.com')] }, [
+      ...www,
+      email('a@mail.example.com'),
+    ]),
+    constrained('nc of e-mail, a domain', 'trusted', { permitted: [email('.example.com')] }, [
+      ...www,
+      email('a@mail.EXAMPLE.com'),
+    ]),
+    constrained('nc of e-mail, the name of a domain itself', 'PERMITTED_VIOLATION', { permitted: [email('.a.com')] }, [
+      ...www,
+      email('a@a.com'),
+    ]),
+    constrained('nc of e-mail, a mailbox', 'trusted', { permitted: [email('Ann@example.com')] }, [
+      ...www,
+      email('Ann@Example.com'),
+    ]),
+    constrained('nc of e-mail, a mailbox in another case', 'PERMITTED_VIOLATION', { permitted: [email('Ann@a.com')] }, [
+      ...www,
+      email('ann@a.com'),
+    ]),
+    constrained('nc of e-mail, excluded', 'EXCLUDED_VIOLATION', { excluded: [email('.example.org')] }, [
+      ...www,
+      email('a@b.example.org'),
+    ]),
+    constrained('nc of e-mail, no address', 'EXCLUDED_VIOLATION', { excluded: [email('example.org')] }, [
+      ...www,
+      email('no address'),
+    ]),
+    constrained('nc of e-mail, one in the subject', 'EXCLUDED_VIOLATION', { excluded: [email('example.org')] }, www, {
+      subject: dn([Oid.commonName, 'x'], [Oid.emailAddress, 'a@example.org']),
+    }),
     constrained(
       'nc of URIs, one in the leaf',
       'UNSUPPORTED_CONSTRAINT_TYPE',
@@ -612,16 +727,44 @@ function constraints(): ChainCase[] {
       www,
       { subject: ours },
     ),
+    constrained('nc excludes other directory names', 'trusted', { excluded: [directory(dn([org, 'Other']))] }, www, {
+      subject: ours,
+    }),
     constrained(
-      'nc excludes directory names',
-      'UNSUPPORTED_CONSTRAINT_TYPE',
-      { excluded: [directory(dn([org, 'Other']))] },
+      'nc excludes a directory name, written otherwise',
+      'EXCLUDED_VIOLATION',
+      { excluded: [directory(printableName([org, ' exAMple ']))] },
       www,
-      {
-        subject: ours,
-        opensslDiffers: 'it compares names in all their encodings; we refuse because we compare bytes',
-      },
+      { subject: ours },
     ),
+    constrained(
+      'nc permits a directory name, written otherwise',
+      'trusted',
+      { permitted: [directory(printableName([org, 'EXAMPLE']))] },
+      www,
+      { subject: ours },
+    ),
+    constrained(
+      'nc of directory names, as a subjectAltName',
+      'PERMITTED_VIOLATION',
+      { permitted: [directory(dn([org, 'Example']))] },
+      [...www, directory(dn([org, 'Other']))],
+      { subject: ours },
+    ),
+    constrained(
+      'nc of directory names, one part of the first two',
+      'PERMITTED_VIOLATION',
+      { permitted: [directory(dn([Oid.commonName, 'www.example.com']))] },
+      www,
+      { subject: ours },
+    ),
+    constrained(
+      'nc of registered identifiers, one in the leaf',
+      'UNSUPPORTED_CONSTRAINT_TYPE',
+      { permitted: [registered] },
+      [...www, registered],
+    ),
+    constrained('nc of registered identifiers, none in the leaf', 'trusted', { permitted: [registered] }, www),
     usual('nc in the root', 'PERMITTED_VIOLATION', {
       root: { extensions: [...CA, nc({ permitted: [dns('example.org')] })] },
     }),

@@ -157,16 +157,45 @@ export interface Recipe {
   /** Absent: self-signed. */
   readonly issuer?: { readonly subject: Uint8Array; readonly key: KeyPair };
   readonly algorithm?: Algorithm;
+  /** Signs in place of the issuer, whose key identifier it gets all the same. */
+  readonly signer?: KeyPair;
   /** The AlgorithmIdentifier inside of the signed part, when it is to differ. */
   readonly innerAlgorithm?: Uint8Array;
   readonly extensions?: readonly Uint8Array[];
   /** Default true: subjectKeyIdentifier and authorityKeyIdentifier, which strict verifiers ask for. */
   readonly keyIdentifiers?: boolean;
   readonly version?: 1 | 2 | 3;
+  /** Content of the INTEGER. Default: the next one. */
+  readonly serial?: Uint8Array;
   readonly notBefore?: number;
   readonly notAfter?: number;
   /** Changes the signature before it is put in. */
   readonly tamper?: (signature: Uint8Array) => Uint8Array;
+  /** Fields as the bytes that stand in the certificate, right or wrong, instead of those made of the rest. */
+  readonly raw?: Partial<RawFields>;
+}
+
+/** All DER, or what is passed off as DER; empty: the field is absent. */
+export interface RawFields {
+  readonly version: Uint8Array;
+  readonly serial: Uint8Array;
+  readonly issuer: Uint8Array;
+  readonly notBefore: Uint8Array;
+  readonly notAfter: Uint8Array;
+  readonly validity: Uint8Array;
+  readonly spki: Uint8Array;
+  /** Between the key and the extensions: the unique identifiers. */
+  readonly uniqueIds: Uint8Array;
+  /** With their tag, [3]. */
+  readonly extensions: Uint8Array;
+  /** Behind the extensions. */
+  readonly tail: Uint8Array;
+  /** The AlgorithmIdentifier outside of the signed part. */
+  readonly outerAlgorithm: Uint8Array;
+  /** The whole BIT STRING. */
+  readonly signature: Uint8Array;
+  /** Behind the signature. */
+  readonly end: Uint8Array;
 }
 
 export const NOW: number = Date.UTC(2026, 0, 1);
@@ -184,22 +213,31 @@ export function make(recipe: Recipe): Made {
       ]
     : [];
   const extensions = [...(recipe.extensions ?? []), ...identifiers];
-  const number = der.integer(0x1000 + serial++);
+  const raw = recipe.raw ?? {};
+  const none = new Uint8Array(0);
+  const given = recipe.serial === undefined ? undefined : der.encode(der.Tag.integer, recipe.serial);
+  const number = raw.serial ?? given ?? der.integer(0x1000 + serial++);
+  const notBefore = raw.notBefore ?? der.time(recipe.notBefore ?? NOW - YEAR);
+  const notAfter = raw.notAfter ?? der.time(recipe.notAfter ?? NOW + YEAR);
   const tbs = der.sequence(
-    version === 1 ? new Uint8Array(0) : der.context(0, der.integer(version - 1)),
+    raw.version ?? (version === 1 ? none : der.context(0, der.integer(version - 1))),
     number,
     recipe.innerAlgorithm ?? algorithm.identifier,
-    issuer.subject,
-    der.sequence(der.time(recipe.notBefore ?? NOW - YEAR), der.time(recipe.notAfter ?? NOW + YEAR)),
+    raw.issuer ?? issuer.subject,
+    raw.validity ?? der.sequence(notBefore, notAfter),
     subject,
-    spki(key),
-    version === 3 && extensions.length > 0 ? der.context(3, der.sequence(...extensions)) : new Uint8Array(0),
+    raw.spki ?? spki(key),
+    raw.uniqueIds ?? none,
+    raw.extensions ?? (version === 3 && extensions.length > 0 ? der.context(3, der.sequence(...extensions)) : none),
+    raw.tail ?? none,
   );
-  const signature = nodeSign(algorithm.hash, tbs, { key: issuer.key.privateKey, ...algorithm.options });
+  const { privateKey } = recipe.signer ?? issuer.key;
+  const signature = nodeSign(algorithm.hash, tbs, { key: privateKey, ...algorithm.options });
   const whole = der.sequence(
     tbs,
-    algorithm.identifier,
-    der.bitString(recipe.tamper?.(new Uint8Array(signature)) ?? signature),
+    raw.outerAlgorithm ?? algorithm.identifier,
+    raw.signature ?? der.bitString(recipe.tamper?.(new Uint8Array(signature)) ?? signature),
+    raw.end ?? none,
   );
   return { der: whole, serial: number.subarray(2), subject, key };
 }
@@ -208,7 +246,7 @@ export function spki(key: KeyPair): Uint8Array {
   return new Uint8Array(key.publicKey.export({ type: 'spki', format: 'der' }));
 }
 
-function keyId(key: KeyPair): Uint8Array {
+export function keyId(key: KeyPair): Uint8Array {
   return createHash('sha256').update(spki(key)).digest().subarray(0, 20);
 }
 

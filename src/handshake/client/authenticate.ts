@@ -59,6 +59,7 @@ export function onCertificate(
   const question = {
     role: 'server' as const,
     ...(options.serverName !== undefined && { serverName: options.serverName }),
+    ocspRequested: statusRequested,
     ...(ocspResponse && { ocspResponse }),
   };
   return judgeCertificate(message, config, config.verifier, question, (shown) => ({

@@ -5,7 +5,7 @@ import { type CertificateRequest, encodeHandshakeMessage } from '../../wire/inde
 import { packCertificate } from '../certificate-compression.ts';
 import type { ClientConfig } from '../config.ts';
 import { ask, holding, type Next } from '../context.ts';
-import { certificateMessage, chooseScheme, encodeCertificate, fits } from '../own-certificate.ts';
+import { certificateMessage, checkSignature, chooseScheme, encodeCertificate, fits } from '../own-certificate.ts';
 
 /**
  * Certificate and CertificateVerify with the first certificate whose key the server accepts, or a Certificate without any.
@@ -37,7 +37,7 @@ export function showCertificate<S>(
     const algorithm = chooseScheme('client', credential, signatureSchemes)!;
     const signed = credential.signer.sign(algorithm, signatureInput('client', transcript.hash()));
     const prove = (signature: Uint8Array): Next<S> => {
-      send(encodeHandshakeMessage({ type: 'certificate_verify', algorithm, signature }));
+      send(encodeHandshakeMessage({ type: 'certificate_verify', algorithm, signature: checkSignature(signature) }));
       return then();
     };
     return ask('sign', signed, prove, holds);

@@ -1,4 +1,4 @@
-import { copyOf } from '../../bytes/index.ts';
+import { copyOf, hidden } from '../../bytes/index.ts';
 import { peerFault } from '../../errors/index.ts';
 import { ticketPsk } from '../../schedule/index.ts';
 import { type ClientTicket, MAX_TICKET_LIFETIME_SECONDS } from '../../tickets/index.ts';
@@ -24,7 +24,7 @@ export function onNewSessionTicket(
   if (message.lifetimeSeconds === 0) return state;
   const ticket: ClientTicket = {
     ticket: copyOf(message.ticket),
-    psk: ticketPsk(kdf, state.resumptionSecret, message.nonce),
+    psk: hidden(ticketPsk(kdf, state.resumptionSecret, message.nonce)),
     cipherSuite: info.cipherSuite,
     lifetimeSeconds: message.lifetimeSeconds,
     ageAdd: message.ageAdd,

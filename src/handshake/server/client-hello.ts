@@ -1,4 +1,4 @@
-import { equal } from '../../bytes/index.ts';
+import { equalConstantTime } from '../../bytes/index.ts';
 import type { Credential } from '../../crypto/index.ts';
 import { peerFault, TlsUsageError } from '../../errors/index.ts';
 import { type EarlyStage, Transcript } from '../../schedule/index.ts';
@@ -76,7 +76,7 @@ export function onSecondClientHello(
   const mustStay = retry.firstHello?.extensions.preSharedKey?.binders.some(({ length }) => length === hashLength);
   if (mustStay && !hello.extensions.preSharedKey) throw peerFault('client_hello.missing_extension', 'pre_shared_key');
   const cookie = hello.extensions.cookie;
-  if (retry.cookie !== undefined && !(cookie && equal(cookie, retry.cookie)))
+  if (retry.cookie !== undefined && !(cookie && equalConstantTime(cookie, retry.cookie)))
     throw peerFault('client_hello.bad_cookie');
   const shares = hello.extensions.keyShare ?? [];
   if (decision.kind === 'retry' || shares.length !== 1 || shares[0]!.group !== retry.group) {

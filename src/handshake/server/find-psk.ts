@@ -1,4 +1,4 @@
-import { copyOf, equal } from '../../bytes/index.ts';
+import { copyOf, equalConstantTime } from '../../bytes/index.ts';
 import type { HashName } from '../../crypto/index.ts';
 import { decodeImportedIdentity, ProtocolVersion } from '../../wire/index.ts';
 import { ask, type Next } from '../context.ts';
@@ -37,7 +37,7 @@ export function findExternalPsk(
   const { externalIdentity, context } = imported;
   return lookUp(externalIdentity, hash, cx, (psk) => {
     if (psk === 'psk_lookup_failed') return then(psk);
-    if (psk?.import === undefined || !equal(psk.import.context ?? NO_CONTEXT, context)) return asItIs();
+    if (psk?.import === undefined || !equalConstantTime(psk.import.context ?? NO_CONTEXT, context)) return asItIs();
     return then(importedPsk({ ...psk, identity: externalIdentity }, hash, crypto));
   });
 }

@@ -1,4 +1,4 @@
-import { fromHex, toHex } from '../../bytes/index.ts';
+import { fromHex, hidden, toHex } from '../../bytes/index.ts';
 import type { CryptoProvider, MaybePromise } from '../../crypto/index.ts';
 import type { PeerIdentity } from '../../peer-auth/index.ts';
 import { ticketPsk } from '../../schedule/index.ts';
@@ -136,7 +136,7 @@ function issueTicket(state: ServerConnected, handle: IssuedTicket, cx: ServerCon
   const identity = tickets.identity ?? identityOf(state.info, config.crypto);
   const ticketState: TicketState = {
     id: fromHex(handle.id),
-    psk: ticketPsk(state.kdf, state.resumptionSecret, nonce),
+    psk: hidden(ticketPsk(state.kdf, state.resumptionSecret, nonce)),
     cipherSuite: state.info.cipherSuite,
     issuedAt: now,
     authenticatedAt: state.info.authenticatedAt,

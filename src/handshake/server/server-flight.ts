@@ -7,7 +7,7 @@ import type { EarlyDataRequest, ServerConfig } from '../config.ts';
 import { ask, holding, type Next, type Received } from '../context.ts';
 import { exchangeKeys } from '../key-exchange.ts';
 import { logSecret } from '../key-log.ts';
-import { acceptedSchemes, certificateMessage, chooseScheme } from '../own-certificate.ts';
+import { acceptedSchemes, certificateMessage, checkSignature, chooseScheme } from '../own-certificate.ts';
 import { certificateRequest } from './client-auth.ts';
 import type { Authentication } from './client-hello.ts';
 import { acceptEarlyData } from './early-data.ts';
@@ -173,7 +173,7 @@ function sendHello(plan: Plan, { publicValue, sharedSecret }: KeyExchanged, cx: 
   const algorithm = chooseScheme('server', credential, hello.extensions.signatureAlgorithms!)!;
   const secrets = [stage, clientHandshakeSecret, serverHandshakeSecret];
   const prove = (signature: Uint8Array): ServerState => {
-    send({ type: 'certificate_verify', algorithm, signature });
+    send({ type: 'certificate_verify', algorithm, signature: checkSignature(signature) });
     return finish(algorithm, compression);
   };
   return holding(secrets, () =>

@@ -84,3 +84,7 @@ const KDFS: Readonly<Record<HashName, Kdf>> = {
 export function kdf(hash: HashName): Kdf {
   return KDFS[hash];
 }
+
+export function sha1(data: Uint8Array): Uint8Array {
+  return plain(crypto.createHash('sha1').update(data).digest());
+}

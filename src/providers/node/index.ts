@@ -3,7 +3,7 @@
 import type { CryptoProvider } from '../../crypto/index.ts';
 import { aead } from './aead.ts';
 import { certificateCompression } from './compression.ts';
-import { kdf } from './hash.ts';
+import { kdf, sha1 } from './hash.ts';
 import { keyExchange } from './key-exchange.ts';
 import { random } from './random.ts';
 import { certificateKey, publicKey } from './signature.ts';
@@ -20,6 +20,7 @@ export const nodeCrypto: CryptoProvider = {
   name: 'node',
   random,
   kdf,
+  sha1,
   aead,
   keyExchange,
   compression: certificateCompression,

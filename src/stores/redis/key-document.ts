@@ -2,7 +2,7 @@
  * What Redis holds of ticket keys: one text, replaced as a whole by compare-and-set. Keys are wrapped, and what is said about them is
  * authenticated, under a secret that Redis never sees.
  */
-import { concat, Secret } from '../../bytes/index.ts';
+import { concat, isConstant, Secret } from '../../bytes/index.ts';
 import type { Aead, CryptoProvider, Kdf } from '../../crypto/index.ts';
 import { TlsUsageError } from '../../errors/index.ts';
 import type { TicketKey } from '../../tickets/index.ts';
@@ -153,8 +153,7 @@ export class KeyWrap {
       if (!(secret instanceof Uint8Array) || secret.length < 32 || secret.length > 1_024) {
         throw badOption('secret', 'must be a Uint8Array of 32 to 1,024 random bytes');
       }
-      if (secret.every((byte) => byte === secret[0]))
-        throw badOption('secret', 'must be random, all its bytes are the same');
+      if (isConstant(secret)) throw badOption('secret', 'must be random, all its bytes are the same');
     }
     this.#crypto = crypto;
     this.#kdf = crypto.kdf('sha256');

@@ -11,11 +11,16 @@ import tls from 'node:tls';
 import { TlsUsageError } from '../../../src/errors/index.ts';
 import { attach, connect, createSecureContext, createServer, TLSSocket } from '../../../src/node/index.ts';
 import { makeIdentity } from '../../support/certificates.ts';
+import { Trickle } from '../../support/trickle.ts';
 import { get, listening, own, raw, rest, resume } from './support.ts';
 
 function hello(request: IncomingMessage, response: ServerResponse): void {
   response.end(request.url);
 }
+
+/** However it ended. */
+const over = (socket: net.Socket): Promise<unknown> =>
+  new Promise((resolve) => socket.on('error', () => {}).once('close', resolve));
 
 const eager = <T extends object>(server: T): T => Object.assign(server, { connectionsCheckingInterval: 30 });
 const SERVERS: Readonly<Record<string, () => HttpServer>> = {
@@ -74,6 +79,22 @@ for (const [name, make] of Object.entries(SERVERS)) {
     assert.equal(await rest(silent), '');
   });
 
+  test(`${name}: half a record now and then does not keep an idle connection`, async (t) => {
+    const server = make();
+    attach(server, own);
+    Object.assign(server, { keepAliveTimeout: 100 });
+    const tcp = connectTcp(await listening(t, server), '127.0.0.1');
+    const slow = new Trickle(tcp);
+    const socket = tls.connect({ socket: slow, servername: 'localhost', ca: own.cert, ...old }).on('error', () => {});
+    const request = 'GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n';
+    socket.write(request);
+    await once(socket, 'data');
+    slow.everyMs = 20;
+    socket.resume().write(request.repeat(20));
+    await over(tcp); // long before the record is whole
+    assert.ok(tcp.bytesWritten < 5_000);
+  });
+
   test(`${name}: closeIdleConnections spares what is busy, closeAllConnections nothing`, async (t) => {
     const server = make();
     attach(server, own);
@@ -107,6 +128,51 @@ for (const [name, make] of Object.entries(SERVERS)) {
     server.close();
     server.closeAllConnections();
     await Promise.all(ended);
+    await closed;
+  });
+
+  for (const stage of ['before', 'in', 'at the end of'] as const) {
+    test(`${name}: close and closeAllConnections ${stage} a handshake`, async (t) => {
+      const server = make();
+      const failures: unknown[] = [];
+      attach(server, own);
+      server.on('tlsClientError', (error) => failures.push(error));
+      const tcp = connectTcp(await listening(t, server), '127.0.0.1');
+      const accepted = once(server, 'connection').catch(() => {});
+      await once(tcp, 'connect');
+      if (stage === 'in') tcp.write(Buffer.from('16030100c8010000c40303', 'hex'));
+      if (stage === 'at the end of') {
+        const slow = new Trickle(tcp);
+        const socket = tls
+          .connect({ socket: slow, servername: 'localhost', ca: own.cert, ...old })
+          .on('error', () => {});
+        await once(tcp, 'data');
+        slow.everyMs = 60_000; // the rest of the client's flight
+        socket.resume();
+      }
+      const ended = over(tcp.resume());
+      const closed = once(server, 'close');
+      await Promise.race([accepted, new Promise(setImmediate)]);
+      server.close();
+      if (server.closeAllConnections === undefined)
+        tcp.destroy(); // node:http2 has none
+      else server.closeAllConnections();
+      await Promise.all([ended, closed]);
+    });
+  }
+
+  test(`${name}: a handshake that is going on when the server closes is served, and then it is closed`, async (t) => {
+    const server = make();
+    attach(server, own);
+    const tcp = connectTcp(await listening(t, server), '127.0.0.1');
+    await once(tcp, 'connect');
+    const slow = new Trickle(tcp);
+    const socket = tls.connect({ socket: slow, servername: 'localhost', ca: own.cert, ...old });
+    await once(tcp, 'data');
+    const closed = once(server, 'close');
+    server.close();
+    socket.write('GET /late HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n');
+    assert.match(await rest(socket), /^HTTP\/1.1 200 OK\r\n.*\/late/s);
     await closed;
   });
 
