@@ -129,7 +129,7 @@ describe('limits', () => {
       return error.fault;
     };
     assert.equal(await ask(strict), 'handshake.too_long');
-    assert.equal(await ask(plain), 'certificate.unparsable');
+    assert.equal(await ask(plain), 'certificate.too_many');
   });
 
   test("a client's are those of its server's messages, also without a context of its own", async () => {

@@ -137,7 +137,7 @@ const CASES: readonly Case[] = [
   {
     limit: 'certificateChainLength',
     value: 3,
-    fault: 'certificate.unparsable',
+    fault: 'certificate.too_many',
     alert: 'bad_certificate',
     attempt: (amount, limits) => shown(limits, Array<Uint8Array>(amount).fill(certificate)),
   },
