@@ -25,9 +25,9 @@ const HEADER = [
   'limit',
   'sent',
   'fault (alert), times',
-  'memory MB',
+  'memory MB: before → during → after (connections then); highest RSS',
   'CPU',
-  'others',
+  'others meanwhile',
 ];
 
 /** As Markdown. */

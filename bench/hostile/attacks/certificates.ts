@@ -25,7 +25,7 @@ const KINDS: readonly Kind[] = [
     name: 'a chain of 17 certificates',
     counted: 'certificates',
     limit: 'limits.certificateChainLength, 16',
-    fault: 'certificate.unparsable',
+    fault: 'certificate.too_many',
     instead: (message) => repeat(message, 17),
   },
   {

@@ -86,7 +86,7 @@ export const attacks: readonly Attack[] = [
     side: 'client',
     counted: 'HelloRetryRequests: one',
     limit: 'the RFC',
-    fault: 'handshake.unexpected_message',
+    fault: 'record.not_aligned',
     async run(peer) {
       let hellos = 0;
       await Liar.handshake(peer, {

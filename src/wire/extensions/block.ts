@@ -84,9 +84,17 @@ export function writeExtensions<V>(
   });
 }
 
+/** Of each table, its fields by type: a message may have thousands of extensions. */
+const fields = new WeakMap<object, ReadonlyMap<number, unknown>>();
+
 function fieldOf<V>(table: ExtensionTable<V>, type: number): keyof V | undefined {
-  for (const field in table.fields) if (table.fields[field].type === type) return field;
-  return undefined;
+  let byType = fields.get(table) as ReadonlyMap<number, keyof V> | undefined;
+  if (byType === undefined) {
+    const names = Object.keys(table.fields) as (keyof V)[];
+    byType = new Map(names.map((name) => [table.fields[name].type, name]));
+    fields.set(table, byType);
+  }
+  return byType.get(type);
 }
 
 function checkUninterpreted(table: Pick<ExtensionTable<unknown>, 'message' | 'uninterpreted'>, type: number): void {
