@@ -361,7 +361,8 @@ export function SSL_set_tlsext_host_name(ssl: SSL | null, name: string | null): 
   if (name !== null) expectString('name', name);
   const connection = sslOf(ssl);
   if (connection === undefined) return 0;
-  const isName = name !== null && name.length > 0 && name.length <= 255;
+  // What is no host name cannot be sent: an internationalized one is xn--…
+  const isName = name !== null && name !== '.' && /^[!-~]{1,255}$/.test(name);
   connection.serverName = isName ? name : undefined;
   if (isName || name === null) return 1;
   pushError(SSL_REASON.SSL3_EXT_INVALID_SERVERNAME);

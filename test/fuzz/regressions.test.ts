@@ -60,3 +60,10 @@ describe('openssl: a connection is cleared from inside its own callback', () => 
     });
   }
 });
+
+test('openssl: a server name that cannot be sent is refused when it is set, not in the middle of SSL_write', () => {
+  const ssl = ossl.SSL_new(ossl.SSL_CTX_new(ossl.TLS_client_method()));
+  for (const name of ['ä', 'a b', '.', 'x'.repeat(256)]) assert.equal(ossl.SSL_set_tlsext_host_name(ssl, name), 0);
+  assert.equal(ossl.SSL_set_tlsext_host_name(ssl, 'xn--4ca'), 1);
+  ossl.SSL_free(ssl);
+});
