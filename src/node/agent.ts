@@ -1,6 +1,7 @@
 import { Agent as HttpsAgent, type AgentOptions as HttpsAgentOptions, type RequestOptions } from 'node:https';
 import type { Duplex } from 'node:stream';
 import { checkServerIdentity as nodeCheck } from 'node:tls';
+import { type InspectOptions, inspect } from 'node:util';
 import { TlsUsageError } from '../errors/index.ts';
 import { ClientTicketCache } from '../tickets/index.ts';
 import { type ConnectionOptions, connect } from './connect.ts';
@@ -22,6 +23,13 @@ const OBJECT_OPTIONS = [
 ] as const;
 const LIST_OPTIONS = ['ALPNProtocols', 'groups', 'allowPartialTrustChain'] as const;
 
+/** What does not show when an agent is printed. */
+const SECRET_OPTIONS: readonly string[] = ['key', 'pfx', 'passphrase', 'ticketKeys', 'session', 'pskCallback'];
+
+function withoutSecrets(options: object): object {
+  return Object.fromEntries(Object.entries(options).filter(([name]) => !SECRET_OPTIONS.includes(name)));
+}
+
 /**
  * An `https.Agent` whose connections are made by {@link connect}: for `https.request`, got, axios and whatever else takes an agent. Options
  * such as `ca` and `servername` may also be those of a request; those of the agent count before them, as ever.
@@ -41,6 +49,11 @@ export class Agent extends HttpsAgent {
       throw new TlsUsageError('option.unsupported', 'this Agent does not know proxies; leave the option proxyEnv out');
     const { ticketCache = true } = options;
     this.#ticketCache = ticketCache === true ? new ClientTicketCache() : ticketCache;
+  }
+
+  /** What is shown of an agent, in JSON and on the console: its options are without the keys and passphrases that Node's own agent shows. */
+  toJSON(): object {
+    return { ...this, options: withoutSecrets(this.options) };
   }
 
   /** As in `https.Agent`: connections with the same name are interchangeable. */
@@ -67,6 +80,12 @@ export class Agent extends HttpsAgent {
     });
   }
 }
+
+Object.defineProperty(Agent.prototype, inspect.custom, {
+  value(this: Agent, _depth: number, options: InspectOptions): string {
+    return `Agent ${inspect(this.toJSON(), options)}`;
+  },
+});
 
 /** https says null of what is not there: the path of a pipe, a session. */
 type Given = Omit<ConnectionOptions, 'session' | 'path'> & {

@@ -80,13 +80,12 @@ export class SecureContext {
   /** What was said about tickets. */
   readonly tickets: ServerTickets;
 
-  /** What it was made from. */
-  readonly options: SecureContextOptions;
+  readonly #options: SecureContextOptions;
 
   /** Throws what node:tls throws for its options, and {@link TlsUsageError} for those that are only ours. */
   constructor(given?: SecureContextOptions | null) {
     const options = checkOptions(given);
-    this.options = options;
+    this.#options = options;
     this.tickets = ticketsWith(options);
     if (options.ticketKeys) mastersOf('options.ticketKeys', options.ticketKeys);
     const { ca, crl, verifyPeer } = options;
@@ -100,6 +99,11 @@ export class SecureContext {
     this.#verifyPeer = verifyPeer;
     this.#ownVerifier = verifyPeer && { verify: verifyPeer };
     if (this.#crls.length > 0) this.#checkLists(options);
+  }
+
+  /** What it was made from. Keys and passphrases are among it, so it does not show when the context is printed. */
+  get options(): SecureContextOptions {
+    return this.#options;
   }
 
   #checkLists({ crl }: SecureContextOptions): void {

@@ -13,9 +13,10 @@ class Seen {
   readonly #values = new Map<string, Set<string>>();
 
   add(kind: string, value: Uint8Array | string): void {
-    const counts = (this.counts[kind] ??= { seen: 0, again: 0 });
-    let values = this.#values.get(kind);
-    if (values === undefined) this.#values.set(kind, (values = new Set()));
+    this.counts[kind] ??= { seen: 0, again: 0 };
+    const counts = this.counts[kind];
+    const values = this.#values.get(kind) ?? new Set();
+    this.#values.set(kind, values);
     // The first 16 bytes are enough: what is random does not share them by chance.
     const key = typeof value === 'string' ? value : fromLatin1(value.subarray(0, 16));
     counts.seen++;
