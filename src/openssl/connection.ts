@@ -337,6 +337,8 @@ export class Ssl extends SessionHolder implements VerifyTarget {
     if (this.#callbacks > 0) return false;
     this.resetSession();
     if (this.role !== 'client') this.serverName = undefined;
+    // An engine wipes its secrets when it ends; its alert goes nowhere.
+    this.engine?.abort('internal_error');
     this.engine = undefined;
     this.questions = new Questions(this);
     this.transport.reset();

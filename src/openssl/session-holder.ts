@@ -80,7 +80,7 @@ export abstract class SessionHolder extends Opaque<'SSL'> implements SealerHost 
   setSession(session: Session | undefined): void {
     if (this.session === session) return;
     if (session !== undefined) session.references++;
-    if (this.session !== undefined) this.session.references--;
+    this.session?.release();
     this.session = session;
   }
 
