@@ -1,5 +1,5 @@
-/** Compares all chains and writes `docs/assurance-parts/x509-differential.md`. */
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+/** Compares all chains and writes the section about it in `docs/assurance.md`, between its two marks. */
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -21,7 +21,10 @@ const faults = [
   ...unusedDifferences(reports).map((one) => `gone: ${one}`),
 ];
 if (faults.length > 0) throw new Error(faults.join('\n'));
-const target = fileURLToPath(new URL('../../../docs/assurance-parts/', import.meta.url));
-mkdirSync(target, { recursive: true });
-writeFileSync(join(target, 'x509-differential.md'), markdown(reports, `OpenSSL ${openssl.version}`));
+const page = fileURLToPath(new URL('../../../docs/assurance.md', import.meta.url));
+const [before, , after] = readFileSync(page, 'utf8').split(
+  /(?<=<!-- differential: begin -->\n)|(?=<!-- differential: end -->)/,
+);
+if (before === undefined || after === undefined) throw new Error(`${page} has no place for this section`);
+writeFileSync(page, `${before}\n${markdown(reports, `OpenSSL ${openssl.version}`)}\n${after}`);
 console.log(summary(reports));
