@@ -33,6 +33,11 @@ class List {
     return own.some((name) => names.some((other) => equal(name, other)));
   }
 
+  /** Whether it is known, from a path that was judged before, that the owner of this key signed it. */
+  isKnownSignedBy(spki: Uint8Array): boolean {
+    return this.#valid.get(fromLatin1(spki)) === true;
+  }
+
   /** Whether the owner of this key signed it. Asked of the provider once for each key. */
   *isSignedBy(spki: Uint8Array, crypto: CryptoProvider): Steps<boolean> {
     const name = fromLatin1(spki);
@@ -138,15 +143,17 @@ export class RevocationLists {
 
   /**
    * How long a path that was accepted before stays so, as far as the lists tell: `undefined` when one of its certificates is revoked by
-   * now, or none counts now. Signatures are not looked at: a list that is wrong can only refuse.
+   * now, or none counts now. No signature is checked here: a list that no path was judged by since it came may refuse, but not vouch.
    */
   validity(path: readonly ParsedCertificate[], now: number): { notBefore: number; notAfter: number } | undefined {
     let notBefore = Number.NEGATIVE_INFINITY;
     let notAfter = Number.POSITIVE_INFINITY;
     for (const [depth, certificate] of path.entries()) {
+      const issuer = path[depth + 1] ?? certificate;
       const current = this.#for(certificate, path[depth + 1]).filter((list) => list.isCurrent(now));
-      const [best] = current;
-      if (best === undefined || current.some(({ crl }) => crl.revokes(certificate.serial))) return undefined;
+      if (current.some(({ crl }) => crl.revokes(certificate.serial))) return undefined;
+      const best = current.find((list) => list.isKnownSignedBy(issuer.subjectPublicKeyInfo));
+      if (best === undefined) return undefined;
       notBefore = Math.max(notBefore, best.crl.thisUpdate);
       notAfter = Math.min(notAfter, best.crl.nextUpdate);
     }

@@ -422,6 +422,7 @@ describe('stillValid', () => {
 
   test('until a list runs out', () => {
     const verifier = verifierOf(week(), rootCrl);
+    verifier.verify({ chain: identity.chain, role: 'server', now: NOW });
     assert.equal(verifier.stillValid(identity, NOW), true);
     assert.equal(verifier.stillValid(identity, NOW + 7 * DAY), true);
     assert.equal(verifier.stillValid(identity, NOW + 7 * DAY + 1), false);
@@ -436,6 +437,17 @@ describe('stillValid', () => {
     );
     assert.equal(verifierOf(week(), makeCrl({ issuer: root, revoked: [root] })).stillValid(identity, NOW), false);
     assert.equal(verifierOf(week()).stillValid(identity, NOW), false);
+  });
+
+  test('not by a list that nobody has checked the signature of, nor by a forged one', () => {
+    const question = { chain: identity.chain, role: 'server', now: NOW } as const;
+    const later = { thisUpdate: NOW, issuer: { subject: intermediate.subject, key: stranger } };
+    for (const lists of [[week()], [week(later)], [week(later), week({ revoked: [leaf] })]]) {
+      const verifier = verifierOf(...lists, rootCrl);
+      assert.equal(verifier.stillValid(identity, NOW), false);
+      const { trusted } = verifier.verify(question) as PeerVerdict;
+      assert.equal(verifier.stillValid(identity, NOW), trusted);
+    }
   });
 
   test('not when of the chain only the leaf is known: those above it may be revoked', () => {
