@@ -364,7 +364,7 @@ class Engine implements TlsEngine, Output {
     // "Until receiving a subsequent KeyUpdate from the peer, the sender MUST NOT send another" request (rfc9846#section-4.7.3).
     const ask = requestPeer && !this.#keyUpdateAsked;
     this.#keyUpdateAsked ||= ask;
-    sendKeyUpdate(state, ask, this);
+    this.#guard(() => sendKeyUpdate(state, ask, this));
   }
 
   exportKeyingMaterial(length: number, label: string, context: Uint8Array = new Uint8Array(0)): Uint8Array {

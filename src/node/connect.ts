@@ -58,8 +58,13 @@ export function connect(...args: readonly unknown[]): TLSSocket {
   const ready = beforeTls && (async () => beforeTls(transport))();
   const settings = { engine, ready, owner, again, allowHalfOpen, highWaterMark, handshakeTimeout, signal, enableTrace };
   const socket = new TLSSocket(transport, settings);
-  if (options.timeout) socket.setTimeout(options.timeout);
-  if (options.onread) deliverInto(socket, options.onread);
+  try {
+    if (options.timeout) socket.setTimeout(options.timeout);
+    if (options.onread) deliverInto(socket, options.onread);
+  } catch (error) {
+    socket.destroy();
+    throw error;
+  }
   if (listener !== undefined) socket.once('secureConnect', listener);
   return socket;
 }

@@ -251,6 +251,9 @@ const MAX_CLIENT_CONFIGS = 16;
 function checkOptions(options: SecureContextOptions | null | undefined): SecureContextOptions {
   if (options === null || options === undefined) return {};
   if (typeof options !== 'object') throw wrongType('options', 'of type object', options);
+  const { limits } = options;
+  if (limits !== undefined && (typeof limits !== 'object' || limits === null))
+    throw wrongType('options.limits', 'of type object', limits);
   refuseUnsupported(options);
   return options;
 }

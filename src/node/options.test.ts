@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
 import { test } from 'node:test';
 import { makeIdentity } from '../../test/support/certificates.ts';
-import { connect, createServer } from './index.ts';
+import { connect, createSecureContext, createServer } from './index.ts';
 
 const identity = await makeIdentity();
 const good = { cert: identity.certificatePem, key: identity.keyPem };
@@ -27,6 +27,25 @@ for (const [what, options, code, names] of REFUSED) {
     assert.throws(() => connect({ port: 1, ...options }), { code, message: names });
   });
 }
+
+test('tickets and limits that are none are refused by name', () => {
+  for (const options of [{ tickets: '3' }, { limits: 5 }, { limits: null }])
+    for (const make of [createServer, createSecureContext])
+      assert.throws(() => make({ ...good, ...(options as object) }), {
+        code: 'ERR_INVALID_ARG_TYPE',
+        message: new RegExp(`options.${Object.keys(options)[0]}`),
+      });
+});
+
+test('connect that throws leaves no connection behind', { timeout: 5_000 }, async () => {
+  const server = createServer(good).listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  const options = { port, host: '127.0.0.1', rejectUnauthorized: false };
+  assert.throws(() => connect({ ...options, timeout: -1 }), { code: 'ERR_OUT_OF_RANGE' });
+  server.close();
+  await once(server, 'close');
+});
 
 test('ticketLifetime and servername are checked by their own names', () => {
   assert.throws(() => createServer({ ...good, ticketLifetime: Number.NaN }), {

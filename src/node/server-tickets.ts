@@ -27,6 +27,7 @@ export interface ServerTickets extends TicketOptions {
 export function ticketsOf(options: ContextTickets): ServerTickets {
   const { numTickets, ticketLifetime, sessionTimeout, sessionIdContext } = options;
   const tickets = typeof options.tickets === 'number' ? { count: options.tickets } : (options.tickets ?? {});
+  if (typeof tickets !== 'object') throw wrongType('options.tickets', 'of type number or object', tickets);
   checkRange('ticketLifetime', ticketLifetime, 1, MAX_TICKET_LIFETIME_SECONDS);
   if (sessionIdContext && typeof sessionIdContext !== 'string') {
     throw wrongType('options.sessionIdContext', 'of type string', sessionIdContext);

@@ -57,6 +57,19 @@ export class Liar {
     }
   }
 
+  /** Runs code of the other side's engine, from within {@link Liar.act} or not. */
+  pause(run: () => void): void {
+    const before = { current, active: this.#active };
+    current = undefined;
+    this.#active = false;
+    try {
+      run();
+    } finally {
+      current = before.current;
+      this.#active = before.active;
+    }
+  }
+
   /** Records of at most so many bytes from here on, with the content type: as after a record_size_limit. */
   fragment(limit: number): void {
     this.#outbox?.setPeerRecordSizeLimit(limit);

@@ -4,7 +4,9 @@ import { describe, test } from 'node:test';
 import { fromHex } from '../../src/bytes/index.ts';
 import { readPkcs12 } from '../../src/node/pkcs12.ts';
 import * as ossl from '../../src/openssl/index.ts';
+import { HandshakeType } from '../../src/wire/index.ts';
 import { context, integer, octetString, oid, sequence } from '../../src/x509/der.ts';
+import { connect, createWorld } from '../pair/pair.ts';
 import { fixedIdentity } from './scenarios.ts';
 
 describe('pkcs12: work before the MAC is known to be right', () => {
@@ -66,4 +68,16 @@ test('openssl: a server name that cannot be sent is refused when it is set, not 
   for (const name of ['ä', 'a b', '.', 'x'.repeat(256)]) assert.equal(ossl.SSL_set_tlsext_host_name(ssl, name), 0);
   assert.equal(ossl.SSL_set_tlsext_host_name(ssl, 'xn--4ca'), 1);
   ossl.SSL_free(ssl);
+});
+
+describe('engine-messages: a connection ends while it changes its keys', () => {
+  test('by who watches its messages: updateKeys does not throw', async () => {
+    const { client } = await connect(await createWorld());
+    const { engine } = client;
+    engine.onMessage = (_direction, type) => {
+      if (type === HandshakeType.key_update) engine.abort('internal_error');
+    };
+    engine.updateKeys();
+    assert.equal(engine.state, 'closed');
+  });
 });

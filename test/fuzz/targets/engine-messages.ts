@@ -183,8 +183,11 @@ class Conversation {
         };
         break;
       }
-      default:
-        if (this.#victim !== undefined) callSomething(this.#victim.engine, about.u8());
+      default: {
+        const victim = this.#victim?.engine;
+        const which = about.u8();
+        if (victim !== undefined) liar?.pause(() => callSomething(victim, which));
+      }
     }
   }
 
